@@ -1,0 +1,60 @@
+"""Watch, Result and Nodes: what a caller hands in with a command, gets back, and may rely on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from app.commands.base import Command
+from app.ssh.target import Target
+
+Stream = Literal["stdout", "stderr"]
+
+
+def _ignore(stream: Stream, data: bytes) -> None:
+    """Nobody listens."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Eyes and brake of a running command: `on_output` gets raw bytes as they come, `is_cancelled` is asked often."""
+
+    on_output: Callable[[Stream, bytes], None] = _ignore
+    is_cancelled: Callable[[], bool] = _never
+
+
+QUIET = Watch()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended, proved by its END line.
+
+    `reason` is `exit` (then `exit_status` counts), or the place check's word (`root_missing`, `root_unsafe`,
+    `project_missing`, `folder_missing`, `path_escape`), or `timeout`, `cancelled`, `output_limit`: in these three the
+    process group was terminated and its end was seen. `stdout` and `stderr` are capped; the middle is left out.
+    """
+
+    reason: str
+    exit_status: int | None = None
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+class Nodes(Protocol):
+    """What services use to speak to nodes: the ConnectionPool, or the RecordingNodes double."""
+
+    def run(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:
+        """Run a command to its proved end. Raises NodeError; ConnectionLost when there was no END line."""
+
+    def ping(self, target: Target) -> float:
+        """Seconds of one keepalive round trip on a warm connection (or of connect and login on a cold one)."""
+
+    def forget(self, target: Target) -> None:
+        """Close pooled connections to this target (its key, pin or address has changed)."""
+
+    def close(self) -> None:
+        """Close everything; afterwards no thread and no socket of ours is left."""
