@@ -79,9 +79,7 @@ def quote(value: str) -> str:
 
 
 def _exports(environment: Mapping[str, str | Secret]) -> str:
-    return "\n".join(
-        f"export {_variable(name)}={quote(_plain(value))}" for name, value in environment.items()
-    )
+    return "\n".join(f"export {_variable(name)}={quote(_plain(value))}" for name, value in environment.items())
 
 
 def _variable(name: str) -> str:
