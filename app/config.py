@@ -1,0 +1,87 @@
+"""Settings: defaults here, then `instance/config.py`, then `BAREBOAT_*` in the environment, then what a test hands in.
+
+Every name is explained in docs/settings.md; a test holds the two together.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Flask
+
+CHECKOUT: Final = Path(__file__).resolve().parent.parent
+MIB: Final = 1024 * 1024
+
+
+class Defaults:
+    """What holds when nobody says otherwise. Durations are in the unit of their name, sizes in bytes."""
+
+    SQLALCHEMY_DATABASE_URI: str | None = None  # SQLite in the instance folder
+    MASTER_KEY: str | None = None  # else the file master.key in KEYS_DIR
+    KEYS_DIR = str(CHECKOUT / "keys")
+    PROJECTS_ROOT = "/data/projects"
+
+    JOB_TRANSPORT = "thread"
+    JOB_THREADS = 8
+    JOB_TIMEOUT_SECONDS = 3600
+    JOB_MAX_ATTEMPTS = 3
+    JOB_LOG_LIMIT_BYTES = 10 * MIB
+    JOB_LEASE_SECONDS = 60
+    JOB_SWEEP_SECONDS = 5
+    JOB_HISTORY_DAYS = 90
+
+    SCHEDULER_ENABLED = True
+    PROBE_INTERVAL_SECONDS = 30
+    PROBE_TIMEOUT_SECONDS = 10
+    PROBE_FAILURES_BEFORE_OFFLINE = 2
+    PROBE_MAX_BACKOFF_SECONDS = 600
+    PROBE_THREADS = 16
+    PROBE_HISTORY_DAYS = 7
+
+    ALLOWED_GIT_SCHEMES = ("https", "ssh")
+    DENIED_NETWORKS = (
+        "127.0.0.0/8",
+        "::1/128",
+        "169.254.0.0/16",
+        "fe80::/10",
+        "0.0.0.0/8",
+        "::/128",
+        "224.0.0.0/4",
+        "ff00::/8",
+    )
+
+    SSH_IDLE_SECONDS = 300
+    STATUS_TIMEOUT_SECONDS = 20
+
+    DEMO = False  # shows on every page that this is a throw-away installation
+
+    SESSION_COOKIE_NAME = "bareboat_session"
+    SESSION_COOKIE_HTTPONLY = True
+    SESSION_COOKIE_SAMESITE = "Lax"
+    SESSION_COOKIE_SECURE = False  # set it behind TLS
+    SESSION_IDLE_MINUTES = 30
+    SESSION_HOURS = 12
+    MAX_CONTENT_LENGTH = MIB
+    LOGIN_RATE_LIMIT = "10 per minute"
+
+    API_TITLE = "Bareboat"
+    API_VERSION = "v1"
+    OPENAPI_VERSION = "3.0.3"
+
+
+SETTINGS: Final = tuple(name for name in vars(Defaults) if name.isupper())
+
+
+def instance_path() -> str:
+    return os.environ.get("BAREBOAT_INSTANCE_PATH") or str(CHECKOUT / "instance")
+
+
+def load_settings(app: Flask, overrides: Mapping[str, Any] | None) -> None:
+    """Fill `app.config`; the SQLite default needs the instance folder, so it is settled last."""
+    app.config.from_object(Defaults)
+    app.config.from_pyfile("config.py", silent=True)
+    app.config.from_prefixed_env("BAREBOAT")
+    app.config.from_mapping(overrides or {})
+    if not app.config["SQLALCHEMY_DATABASE_URI"]:
+        app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{app.instance_path}/bareboat.db"

@@ -1,0 +1,73 @@
+"""JobContext: what a job's work may do: tell its progress, write its log, ask whether it is cancelled."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select, update
+
+from app.db import db, release, unit_of_work
+from app.jobs.journal import Journal
+from app.models import Job, JobState
+
+PROGRESS_SECONDS: Final = 0.1
+CANCEL_CHECK_SECONDS: Final = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """What was asked for, without the row: ids cross threads, rows do not."""
+
+    job_id: int
+    kind: str
+    project_id: int | None
+    node_id: int | None
+    params: dict[str, Any]
+    requested_by: str
+
+
+class JobContext:
+    """Used by the job's own thread only. Progress is written at most ten times a second, a new phase at once."""
+
+    def __init__(self, order: JobOrder, owner: str, log_limit_bytes: int) -> None:
+        self.order = order
+        self._owner = owner
+        self._journal = Journal(order.job_id, log_limit_bytes)
+        self._phase = ""
+        self._progress_at = 0.0
+        self._cancel_checked_at = 0.0
+        self._cancelled = False
+
+    def progress(self, phase: str, percent: int | None = None, detail: str = "") -> None:
+        """`phase` is a stable word, `percent` of the whole act, `detail` a few words for people."""
+        now = time.monotonic()
+        if phase == self._phase and now - self._progress_at < PROGRESS_SECONDS:
+            return
+        self._phase, self._progress_at = phase, now
+        values = {"phase": phase, "percent": percent, "detail": detail[:255]}
+        with unit_of_work() as session:
+            session.execute(update(Job).where(*self._is_mine()).values(values))
+
+    def log(self, data: bytes) -> None:
+        self._journal.write(data)
+
+    def say(self, line: str) -> None:
+        """A line of our own in the log."""
+        self._journal.write(line.encode() + b"\n")
+
+    def is_cancelled(self) -> bool:
+        """Cheap enough to be asked in a loop; it also gets waiting log bytes written."""
+        self._journal.flush_if_due()
+        now = time.monotonic()
+        if not self._cancelled and now - self._cancel_checked_at >= CANCEL_CHECK_SECONDS:
+            self._cancel_checked_at = now
+            asked_at = db.session.scalar(select(Job.cancel_requested_at).where(Job.id == self.order.job_id))
+            self._cancelled = asked_at is not None
+            release()
+        return self._cancelled
+
+    def flush(self) -> None:
+        self._journal.flush()
+
+    def _is_mine(self) -> tuple[Any, ...]:
+        return Job.id == self.order.job_id, Job.state == JobState.RUNNING, Job.owner == self._owner

@@ -1,0 +1,69 @@
+"""The log of one job: bytes in, rows out, in pieces; what is over the limit is dropped behind a visible mark."""
+
+import time
+from typing import Final
+
+from sqlalchemy import func, select
+
+from app.db import db, release, unit_of_work
+from app.models import JobLogChunk
+
+FLUSH_SECONDS: Final = 0.25
+FLUSH_BYTES: Final = 64 * 1024
+
+
+class Journal:
+    """Appends cost the same at the end as at the start. Used by one thread, the job's."""
+
+    def __init__(self, job_id: int, limit_bytes: int) -> None:
+        self._job_id = job_id
+        self._limit = limit_bytes
+        self._offset = log_size(job_id)
+        self._buffer = bytearray()
+        self._flushed_at = time.monotonic()
+        self._is_full = self._offset >= limit_bytes
+
+    def write(self, data: bytes) -> None:
+        if self._is_full or not data:
+            return
+        room = self._limit - self._offset - len(self._buffer)
+        self._buffer += data[:room]
+        if len(data) > room:
+            self._is_full = True
+            self._buffer += b"\n[the log ends here: limit of %d bytes reached]\n" % self._limit
+        self.flush_if_due()
+
+    def flush_if_due(self) -> None:
+        is_late = time.monotonic() - self._flushed_at >= FLUSH_SECONDS
+        if self._buffer and (is_late or len(self._buffer) >= FLUSH_BYTES):
+            self.flush()
+
+    def flush(self) -> None:
+        self._flushed_at = time.monotonic()
+        if not self._buffer:
+            return
+        data = bytes(self._buffer)
+        with unit_of_work() as session:
+            session.add(JobLogChunk(job_id=self._job_id, start_offset=self._offset, data=data))
+        self._offset += len(data)
+        self._buffer.clear()
+
+
+def log_size(job_id: int) -> int:
+    """Bytes of log that are stored."""
+    end = func.max(JobLogChunk.start_offset + func.length(JobLogChunk.data))
+    size = db.session.scalar(select(end).where(JobLogChunk.job_id == job_id)) or 0
+    release()
+    return size
+
+
+def read_log(job_id: int, offset: int, limit: int) -> bytes:
+    """Up to `limit` bytes of the log from byte `offset` on."""
+    rows = select(JobLogChunk).where(
+        JobLogChunk.job_id == job_id,
+        JobLogChunk.start_offset + func.length(JobLogChunk.data) > offset,
+        JobLogChunk.start_offset < offset + limit,
+    )
+    chunks = db.session.scalars(rows.order_by(JobLogChunk.start_offset))
+    joined = b"".join(chunk.data[max(0, offset - chunk.start_offset) :] for chunk in chunks)
+    return joined[:limit]

@@ -1,0 +1,35 @@
+"""What kinds of jobs there are: services register them, the runner looks them up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.jobs.context import JobContext
+from app.models import Job
+
+
+def _nothing(job: Job) -> None:
+    """No row of another noun follows this job."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """`perform` does the work and raises a BareboatError when it fails.
+
+    `on_started` and `on_ended` run inside the transaction that moves the job's state, so that the rows of other
+    nouns (a project's status) move with it or not at all. They must not speak to a node.
+    """
+
+    name: str
+    perform: Callable[[JobContext], None]
+    on_started: Callable[[Job], None] = _nothing
+    on_ended: Callable[[Job], None] = _nothing
+
+
+class Registry:
+    """Job kinds by name, such as `project.clone`."""
+
+    def __init__(self, *kinds: JobKind) -> None:
+        self._kinds = {kind.name: kind for kind in kinds}
+
+    def get(self, name: str) -> JobKind:
+        return self._kinds[name]

@@ -1,0 +1,80 @@
+"""Schedule: APScheduler ticks. It only ticks: rows in the database are the queue, so a missed tick loses nothing."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from flask import Flask
+
+from app.db import utcnow
+from app.jobs.runner import Runner
+from app.jobs.thread import EXECUTOR, ThreadQueue
+
+logger = logging.getLogger(__name__)
+
+WAITING_JOBS_PER_SWEEP = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A function without arguments, called in an application context every so many seconds, never twice at once."""
+
+    name: str
+    seconds: float
+    call: Callable[[], object]
+
+
+class Schedule:
+    """The scheduler of one process with its queue. `start` returns at once; `stop` waits for nothing."""
+
+    def __init__(self, app: Flask, runner: Runner, ticks: list[Tick]) -> None:
+        self._app = app
+        self._runner = runner
+        threads = ThreadPoolExecutor(app.config["JOB_THREADS"])
+        self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(8), EXECUTOR: threads})
+        self.queue = ThreadQueue(self._scheduler, runner.run)
+        lease = app.config["JOB_LEASE_SECONDS"]
+        for tick in [
+            Tick("leases", lease / 4, runner.renew_leases),
+            Tick("sweep", app.config["JOB_SWEEP_SECONDS"], self._sweep),
+            *ticks,
+        ]:
+            self._add(tick)
+
+    @property
+    def is_running(self) -> bool:
+        return bool(self._scheduler.running)
+
+    def start(self) -> None:
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def _sweep(self) -> None:
+        self._runner.end_lost_jobs()
+        for job_id in self._runner.waiting(WAITING_JOBS_PER_SWEEP):
+            self.queue.nudge(job_id)
+
+    def _add(self, tick: Tick) -> None:
+        self._scheduler.add_job(
+            self._call,
+            "interval",
+            args=[tick],
+            id=tick.name,
+            seconds=tick.seconds,
+            next_run_time=utcnow(),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
+
+    def _call(self, tick: Tick) -> None:
+        with self._app.app_context():
+            try:
+                tick.call()
+            except Exception:
+                logger.exception("tick %s failed; it is tried again in %s s", tick.name, tick.seconds)

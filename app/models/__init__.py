@@ -1,0 +1,28 @@
+"""Rows: one file a noun, with its states and transitions. No use cases here, and nothing that speaks to a node."""
+
+from app.models.event import Event
+from app.models.job import CHANGING_STATES, FINAL_STATES, Job, JobLogChunk, JobState
+from app.models.key import SSHKey
+from app.models.node import HostKey, Node, NodeStatus
+from app.models.probe import Probe
+from app.models.project import Project, ProjectStatus
+from app.models.user import ApiToken, Role, User
+
+__all__ = [
+    "CHANGING_STATES",
+    "FINAL_STATES",
+    "ApiToken",
+    "Event",
+    "HostKey",
+    "Job",
+    "JobLogChunk",
+    "JobState",
+    "Node",
+    "NodeStatus",
+    "Probe",
+    "Project",
+    "ProjectStatus",
+    "Role",
+    "SSHKey",
+    "User",
+]

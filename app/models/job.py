@@ -1,0 +1,101 @@
+"""Jobs and their logs. The table is the queue; every transition is a guarded update."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.db import Base, UtcDateTime
+from app.models.columns import CreatedAt, Id, Name, Words, state_column
+from app.models.node import Node
+from app.models.project import Project
+
+
+class JobState(StrEnum):
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMED_OUT = "TIMED_OUT"
+
+
+CHANGING_STATES: Final = frozenset({JobState.QUEUED, JobState.RUNNING})
+FINAL_STATES: Final = frozenset(JobState) - CHANGING_STATES
+_UNDER_WAY: Final = text("state IN ('QUEUED', 'RUNNING') AND project_id IS NOT NULL")
+
+
+class Job(Base):
+    """The partial unique index is the lock: one job under way per project.
+
+    `project_name` and `node_name` outlive the rows they name. `owner` and `lease_expires_at` say which runner has it.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index(
+            "uq_job_project_id_under_way",
+            "project_id",
+            unique=True,
+            sqlite_where=_UNDER_WAY,
+            postgresql_where=_UNDER_WAY,
+        ),
+        Index("ix_job_state_id", "state", "id"),
+        Index("ix_job_project_id_id", "project_id", "id"),
+        Index("ix_job_node_id_id", "node_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[Id]
+    kind: Mapped[str] = mapped_column(String(32))
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id", ondelete="SET NULL"))
+    project_name: Mapped[str | None] = mapped_column(String(63))
+    node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id", ondelete="SET NULL"))
+    node_name: Mapped[str | None] = mapped_column(String(255))
+    params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    state: Mapped[JobState] = mapped_column(state_column(JobState), default=JobState.QUEUED)
+    attempt: Mapped[int] = mapped_column(default=0)
+    max_attempts: Mapped[int] = mapped_column(default=1)
+    phase: Mapped[str | None] = mapped_column(String(32))
+    percent: Mapped[int | None]
+    detail: Mapped[str | None] = mapped_column(String(255))
+    exit_status: Mapped[int | None]
+    error_code: Mapped[str | None] = mapped_column(String(32))
+    error_message: Mapped[Words | None]
+    requested_by: Mapped[Name]
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    owner: Mapped[str | None] = mapped_column(String(64))
+    lease_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[CreatedAt]
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    project: Mapped[Project | None] = relationship()
+    node: Mapped[Node | None] = relationship()
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        return {"phase": self.phase, "percent": self.percent, "detail": self.detail}
+
+    @property
+    def error(self) -> dict[str, str | None] | None:
+        return {"code": self.error_code, "message": self.error_message} if self.error_code else None
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in FINAL_STATES
+
+
+class JobLogChunk(Base):
+    """A piece of a job's log: `data` stands at `start_offset` of the whole, in bytes."""
+
+    __tablename__ = "job_log_chunk"
+    __table_args__ = (UniqueConstraint("job_id", "start_offset"),)
+
+    id: Mapped[Id]
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
+    start_offset: Mapped[int]
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[CreatedAt]
