@@ -11,6 +11,7 @@ BareboatError
 ├── Conflict                a state in the way                              409
 │   ├── NameTaken  NodeInUse  KeyInUse  NodeOffline  HostKeyUnpinned  ProjectBusy  WrongState …
 ├── Throttled               too many requests; try later                    429
+├── MasterKeyMissing  MasterKeyUnsafe  SecretUnreadable                     500
 ├── NodeError               the node could not be spoken to                 502
 │   ├── HostKeyError: HostKeyUnknown  HostKeyMismatch
 │   ├── NameNotResolved  ConnectionRefused  NodeUnreachable  ConnectTimeout
@@ -76,6 +77,21 @@ class NotFound(BareboatError):
 class Throttled(BareboatError):
     code = "throttled"
     message = "Too many attempts; wait a minute and try again."
+
+
+class MasterKeyMissing(BareboatError):
+    code = "master_key_missing"
+    message = "There is no master key; run 'flask --app wsgi init'."
+
+
+class MasterKeyUnsafe(BareboatError):
+    code = "master_key_unsafe"
+    message = "The master key is weak, or others could read or replace it."
+
+
+class SecretUnreadable(BareboatError):
+    code = "secret_unreadable"
+    message = "A stored secret does not open: it was changed, or moved here from another row; upload it again."
 
 
 class Conflict(BareboatError):
@@ -264,6 +280,7 @@ ACT_FAILURES: dict[str, str] = {
     "work_unpushed": "There is work that exists only here; nothing was deleted.",
     "no_upstream": "No branch is checked out, or it has no upstream; check out a branch first.",
     "git_failed": "git failed; its last lines are in the log.",
+    "cancelled_before_start": "Cancelled before it started; nothing was done on the node.",
     "internal_error": "A fault in Bareboat itself; the controller's log has the details.",
     "interrupted": "The controller stopped while the job ran; look at the project's status, then retry.",
 }
