@@ -1,0 +1,85 @@
+"""Bareboat. `create_app` is the only function that knows every room; it wires them and decides nothing."""
+
+import atexit
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from app import api, cli, edge, web
+from app.config import instance_path, load_settings
+from app.db import db, migrate
+from app.jobs.queue import SweptQueue
+from app.jobs.registry import Registry
+from app.jobs.runner import Runner
+from app.jobs.schedule import Schedule, Tick
+from app.secrets import Vault, load_master_key
+from app.services import background, probes, project_acts
+from app.services.runtime import EXTENSION, Runtime
+from app.ssh.pool import ConnectionPool
+
+MIGRATIONS = str(Path(__file__).parent / "migrations")
+SECONDS_PER_DAY = 86_400
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
+    """The wired application. No thread is started here; see `start_background`.
+
+    Without a master key only the commands that make one work: nothing is stored, and nothing served, in the clear.
+    """
+    app = Flask(__name__, instance_path=instance_path(), instance_relative_config=True)
+    load_settings(app, settings)
+    db.init_app(app)
+    migrate.init_app(app, directory=MIGRATIONS)
+    app.extensions[EXTENSION] = _wire(app)
+    edge.init_app(app)
+    api.init_app(app)
+    web.init_app(app)
+    cli.init_app(app)
+    return app
+
+
+def start_background(app: Flask) -> Schedule | None:
+    """Start scheduler and job runner in this process, unless SCHEDULER_ENABLED is off; stopped at exit."""
+    if not app.config["SCHEDULER_ENABLED"]:
+        return None
+    runtime: Runtime = app.extensions[EXTENSION]
+    schedule = Schedule(app, Runner(app, runtime.registry), _ticks(app))
+    runtime.queue = schedule.queue
+    app.extensions["bareboat_schedule"] = schedule
+    schedule.start()
+    atexit.register(stop, app)
+    return schedule
+
+
+def stop(app: Flask) -> None:
+    """End threads and connections of this process; calling it again does nothing."""
+    runtime: Runtime = app.extensions[EXTENSION]
+    schedule: Schedule | None = app.extensions.pop("bareboat_schedule", None)
+    if schedule is not None:
+        schedule.stop()
+    runtime.probers.shutdown(wait=False, cancel_futures=True)
+    runtime.nodes.close()
+
+
+def _wire(app: Flask) -> Runtime:
+    key = load_master_key(app.config["MASTER_KEY"], Path(app.config["KEYS_DIR"]) / "master.key")
+    return Runtime(
+        nodes=ConnectionPool(idle_seconds=app.config["SSH_IDLE_SECONDS"]),
+        vault=Vault(key),
+        queue=SweptQueue(),
+        registry=Registry(*project_acts.KINDS),
+        probers=ThreadPoolExecutor(app.config["PROBE_THREADS"], thread_name_prefix="probe"),
+    )
+
+
+def _ticks(app: Flask) -> list[Tick]:
+    return [
+        Tick("probes", min(5, app.config["PROBE_INTERVAL_SECONDS"] / 4), probes.probe_due_nodes),
+        Tick("history", SECONDS_PER_DAY / 24, background.clear_history),
+    ]

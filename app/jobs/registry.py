@@ -15,12 +15,13 @@ def _nothing(job: Job) -> None:
 class JobKind:
     """`perform` does the work and raises a BareboatError when it fails.
 
-    `on_started` and `on_ended` run inside the transaction that moves the job's state, so that the rows of other
-    nouns (a project's status) move with it or not at all. They must not speak to a node.
+    `on_queued`, `on_started` and `on_ended` run inside the transaction that moves the job's state, so that the rows
+    of other nouns (a project's status) move with it or not at all. They must not speak to a node.
     """
 
     name: str
     perform: Callable[[JobContext], None]
+    on_queued: Callable[[Job], None] = _nothing
     on_started: Callable[[Job], None] = _nothing
     on_ended: Callable[[Job], None] = _nothing
 

@@ -123,7 +123,7 @@ class Runner:
 
 
 def _outcome_of(error: BareboatError) -> Outcome:
-    states = {ActCancelled: JobState.CANCELLED, ActTimedOut: JobState.TIMED_OUT}
+    states: dict[type, JobState] = {ActCancelled: JobState.CANCELLED, ActTimedOut: JobState.TIMED_OUT}
     exit_status = error.exit_status if isinstance(error, ActFailed) else None
     return Outcome(states.get(type(error), JobState.FAILED), error.code, error.message, exit_status)
 

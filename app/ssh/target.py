@@ -28,11 +28,11 @@ class Target:
     hostname: str
     port: int
     user: str
-    private_key: Secret = field(hash=False)
+    private_key: Secret = field(compare=False)  # `key_fingerprint` stands for it
     key_fingerprint: str = ""
     host_keys: tuple[str, ...] = ()
     jump: "Target | None" = None
-    limits: Limits = Limits()
+    limits: Limits = field(default=Limits(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.user}@{self.hostname}:{self.port})"

@@ -1,0 +1,40 @@
+# clone.sh ROOT NAME JOB URL BRANCH DEPTH SUBMODULES, in ROOT. BRANCH and DEPTH may be empty; SUBMODULES is 1 or empty.
+root=$1 name=$2 job=$3 url=$4 branch=$5 depth=$6 submodules=$7
+
+absent() {
+  [ ! -e "$1" ] && [ ! -L "$1" ] || refuse 74 "$name exists in the projects root"
+}
+
+# In .bareboat/tmp, which we hold; a last write of a child that is just ending may need the second try.
+clean_up() {
+  stop_work
+  rm -rf "./$job" 2>/dev/null || rm -rf "./$job"
+  enter ../.. "$root" && rmdir ./.bareboat/tmp ./.bareboat 2>/dev/null
+}
+
+git_ready
+root_sound
+absent "./$name"
+room_left
+enter_own "$root" tmp
+rm -rf "./$job" || refuse 71 "the remains of an earlier try cannot be removed: .bareboat/tmp/$job"
+trap clean_up EXIT
+mkdir -m 700 "./$job" || { room_left; refuse 71 'nothing can be made in .bareboat/tmp'; }
+
+set -- clone --progress --no-local --no-recurse-submodules --origin origin
+[ -z "$depth" ] || set -- "$@" --depth "$depth"
+[ -z "$branch" ] || set -- "$@" --branch "$branch"
+run git "$@" -- "$url" "./$job" || exit
+( cd -P -- "./$job" && has_commit HEAD ) || refuse 76 'the repository has no commits'
+if [ -n "$submodules" ]; then
+  run git -C "./$job" submodule update --init --recursive --progress || exit
+fi
+chmod 755 "./$job"
+outcome=$(cd -P -- "./$job" && print_outcome '' | tr '\0' '\001') || exit
+
+# rename(2) would take the place of an empty folder, so look just before it; mv -n would lie about success.
+( enter ../.. "$root" || refuse 75 '.bareboat/tmp was moved away'
+  absent "./$name"
+  mv -T -- "./.bareboat/tmp/$job" "./$name" || { absent "./$name"; refuse 71 "$name cannot be put in its place"; }
+  [ -d "./$name/.git" ] && [ ! -L "./$name" ] || refuse 75 "$name is not where it was put" ) || exit
+printf %s "$outcome" | tr '\001' '\0'

@@ -1,0 +1,63 @@
+# facts.sh ROOT: what the node is and has, a `name value` a line. What cannot be found is left out. Writes nothing.
+fact() {
+  [ -z "$2" ] || printf '%s %s\n' "$1" "$2"
+}
+
+first_line() {
+  line=
+  [ ! -r "$1" ] || IFS= read -r line <"$1"
+}
+
+# Read, never sourced.
+system_name() {
+  [ -r /etc/os-release ] || return 0
+  while IFS= read -r line; do
+    case $line in PRETTY_NAME=*) fact os "${line#*=}"; return 0 ;; esac
+  done </etc/os-release
+}
+
+memory() {
+  [ -r /proc/meminfo ] || return 0
+  while read -r key value _; do
+    case $key in
+      MemTotal:) fact memory_total_kib "$value" ;;
+      MemAvailable:) fact memory_available_kib "$value"; return 0 ;;
+    esac
+  done </proc/meminfo
+}
+
+# Total and free, which stand before the last percentage; unknown for file systems that do not count.
+usage() {
+  df -P "$1" . 2>/dev/null |
+    sed -n "2s/.* \\([0-9][0-9]*\\)  *[0-9][0-9]*  *\\([0-9][0-9]*\\)  *[0-9][0-9]*%.*/$2_total \\1\\n$2_free \\2/p"
+}
+
+root_state() {
+  [ -d "$1" ] && cd -P -- "$1" 2>/dev/null || { fact root missing; return 0; }
+  state=ok
+  [ "$(env pwd -P)" = "$1" ] || state=unsafe
+  is_private $(ls -ldn . 2>/dev/null) || state=unsafe
+  [ "$state" = unsafe ] || [ -w . ] || state=not_writable
+  fact root "$state"
+  usage -k disk_kib
+  usage -i inodes
+}
+
+is_private() {
+  case $1 in d????w* | d???????w*) return 1 ;; esac
+  [ "$3" = 0 ] || [ "$3" = "$(id -u)" ]
+}
+
+fact clock "$(date +%s)"
+system_name
+first_line /proc/sys/kernel/osrelease
+fact kernel "${line:-$(uname -r)}"
+fact arch "$(uname -m)"
+! command -v git >/dev/null 2>&1 || fact git "$(git --version 2>/dev/null)"
+first_line /proc/loadavg
+fact load1 "${line%% *}"
+! command -v nproc >/dev/null 2>&1 || fact cpus "$(nproc 2>/dev/null)"
+first_line /proc/uptime
+fact uptime "${line%%.*}"
+memory
+root_state "$1"

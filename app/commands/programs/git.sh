@@ -1,0 +1,160 @@
+# What every git program of ours begins with. POSIX sh, coreutils or busybox. Exit statuses: see REFUSALS in programs.py.
+
+# The account may bring variables that redirect git. What we set ourselves is not in this list.
+unset GIT_DIR GIT_COMMON_DIR GIT_WORK_TREE GIT_PREFIX GIT_NAMESPACE GIT_INDEX_FILE GIT_INDEX_VERSION GIT_CONFIG \
+  GIT_CONFIG_PARAMETERS GIT_CONFIG_SYSTEM GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_SHALLOW_FILE \
+  GIT_GRAFT_FILE GIT_REPLACE_REF_BASE GIT_ATTR_SOURCE GIT_EXEC_PATH GIT_TEMPLATE_DIR GIT_EXTERNAL_DIFF GIT_DIFF_OPTS \
+  GIT_PAGER GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_PROXY_COMMAND GIT_SSH GIT_SSH_VARIANT GIT_SSL_NO_VERIFY GIT_SSL_CERT \
+  GIT_SSL_KEY GIT_SSL_CAINFO GIT_SSL_CAPATH GIT_PROXY_SSL_CERT GIT_PROXY_SSL_KEY GIT_PROXY_SSL_CAINFO \
+  GIT_HTTP_PROXY_AUTHMETHOD GIT_HTTP_USER_AGENT GIT_REDIRECT_STDIN GIT_REDIRECT_STDOUT GIT_REDIRECT_STDERR \
+  GIT_DEFAULT_HASH GIT_DEFAULT_REF_FORMAT GIT_FLUSH GIT_QUARANTINE_PATH GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS \
+  GIT_TRACE GIT_TRACE_FSMONITOR GIT_TRACE_PACK_ACCESS GIT_TRACE_PACKET GIT_TRACE_PACKFILE GIT_TRACE_PERFORMANCE \
+  GIT_TRACE_REFS GIT_TRACE_SETUP GIT_TRACE_SHALLOW GIT_TRACE_CURL GIT_TRACE_CURL_NO_DATA GIT_TRACE_REDACT \
+  GIT_CURL_VERBOSE GIT_TRACE2 GIT_TRACE2_EVENT GIT_TRACE2_PERF GIT_TRACE2_SETUP GIT_TRACE2_PARENT_SID SSH_ASKPASS \
+  LANGUAGE PAGER EDITOR VISUAL XDG_CONFIG_HOME
+
+work=
+trap 'exit 143' TERM INT HUP
+trap stop_work EXIT
+
+refuse() {
+  status=$1
+  shift
+  printf '%s\n' "$@" >&2
+  exit "$status"
+}
+
+# Long work runs beside the shell, so that TERM is heard at once and passed on (busybox timeout tells only the shell).
+run() {
+  "$@" &
+  work=$!
+  wait "$work"
+  result=$?
+  work=
+  return "$result"
+}
+
+stop_work() {
+  trap '' TERM INT HUP
+  [ -n "$work" ] || return 0
+  kill -TERM "$work" 2>/dev/null
+  wait "$work" 2>/dev/null
+  work=
+}
+
+# Enter, and only then look where we are; env, because a builtin pwd prints what it remembers.
+enter() {
+  cd -P -- "$1" 2>/dev/null && [ "$(env pwd -P && printf x)" = "$2
+x" ]
+}
+
+root_sound() {
+  set -- $(ls -ldn . 2>/dev/null)
+  case $1 in
+    d????w* | d???????w*) refuse 70 'group or others may write to the projects root' ;;
+    d*) ;;
+    *) refuse 70 'the projects root cannot be read' ;;
+  esac
+  [ "$3" = 0 ] || [ "$3" = "$(id -u)" ] || refuse 70 "the projects root belongs to user $3"
+  [ -w . ] || refuse 71 'the projects root is not writable'
+}
+
+# Free 1024-byte blocks (-k) or inodes (-i) here, or nothing where the file system does not count them.
+free() {
+  df -P "$1" . 2>/dev/null | sed -n '2s/.* \([0-9][0-9]*\)  *[0-9][0-9]*%.*/\1/p'
+}
+
+room_left() {
+  [ "$(free -k)" != 0 ] || refuse 72 'no space left on the disk'
+  [ "$(free -i)" != 0 ] || refuse 72 'no inodes left on the disk'
+}
+
+# From the root ($1) into .bareboat/$2, both made here when missing, both really there.
+enter_own() {
+  own_folder .bareboat "$1/.bareboat"
+  own_folder "$2" "$1/.bareboat/$2"
+}
+
+# mkdir and cd are tried again, for another job may just have removed the folder as empty.
+own_folder() {
+  for again in 1 2 3; do
+    [ ! -L "./$1" ] || refuse 75 "$1 in the projects root is a link"
+    mkdir -m 700 "./$1" 2>/dev/null || [ -d "./$1" ] || continue
+    enter "./$1" "$2" && return 0
+    [ ! -d "./$1" ] || refuse 75 "$1 is not where it should be"
+  done
+  room_left
+  refuse 71 "$1 cannot be made in the projects root"
+}
+
+git_ready() {
+  command -v git >/dev/null 2>&1 || refuse 73 'git is not installed'
+  version=$(git --version 2>/dev/null)
+  version=${version#git version }
+  minor=${version#*.}
+  major=${version%%.*} minor=${minor%%.*}
+  case $major$minor in '' | *[!0-9]*) refuse 73 'git does not tell its version' ;; esac
+  number=$((major * 1000 + minor))
+  [ "$number" -ge 2020 ] || refuse 73 "git $major.$minor is older than 2.20"
+  [ "$number" -ge 2031 ] || old_git_config
+}
+
+# GIT_CONFIG_COUNT is unknown to git before 2.31: the same settings in the way that `git -c` hands them on.
+old_git_config() {
+  GIT_CONFIG_PARAMETERS= index=0
+  while [ "$index" -lt "$GIT_CONFIG_COUNT" ]; do
+    eval "setting=\$GIT_CONFIG_KEY_$index=\$GIT_CONFIG_VALUE_$index"
+    GIT_CONFIG_PARAMETERS="$GIT_CONFIG_PARAMETERS '$(printf %s "$setting" | sed "s/'/'\\\\''/g")'"
+    index=$((index + 1))
+  done
+  GIT_CONFIG_PARAMETERS=${GIT_CONFIG_PARAMETERS# }
+  export GIT_CONFIG_PARAMETERS
+  unset GIT_CONFIG_COUNT
+}
+
+own_config() {
+  git config --local --no-includes "$@"
+}
+
+# Before any other git call in an existing tree: only settings that our clone writes, or a person harmlessly might.
+# $1: the address that origin must have; empty: not compared.
+untampered() {
+  [ -e ./.git ] || [ -L ./.git ] || refuse 84 'there is no .git folder'
+  [ -d ./.git ] && [ ! -L ./.git ] || refuse 77 '.git is not a folder'
+  for odd in objects/info/alternates commondir config.worktree; do
+    [ ! -e "./.git/$odd" ] && [ ! -L "./.git/$odd" ] || refuse 77 ".git/$odd"
+  done
+  keys=$(own_config --list --name-only) || refuse 84 'the configuration of the repository cannot be read'
+  strange=$(printf '%s\n' "$keys" | LC_ALL=C grep -Evx "$BAREBOAT_CONFIG_KEYS")
+  case $? in
+    0) refuse 77 "$(printf '%s\n' "$strange" | head -n 20)" ;;
+    1) ;;
+    *) refuse 84 'the configuration of the repository cannot be checked' ;;
+  esac
+  [ -z "$1" ] || [ "$(own_config --get-all remote.origin.url)" = "$1" ] || refuse 77 remote.origin.url
+}
+
+unlocked() {
+  [ ! -e ./.git/index.lock ] || refuse 78 '.git/index.lock'
+}
+
+has_commit() {
+  git rev-parse --quiet --verify "$1^{commit}" >/dev/null 2>&1
+}
+
+# $1: what to think of untracked files. What is in submodules is theirs; their configuration is not looked into.
+clean() {
+  changes=$(git status --porcelain --untracked-files="$1" --ignore-submodules=all) || refuse 84 'git status fails'
+  [ -z "$changes" ] || refuse 79 "$(printf '%s\n' "$changes" | head -n 20)"
+}
+
+# sha NUL subject NUL author NUL committed_at NUL
+print_head() {
+  git log -1 -z --encoding=UTF-8 --format=tformat:%H%x00%s%x00%an%x00%cI HEAD --
+}
+
+# What an act ends with: the head, the branch (empty: detached), and $1, a recovery ref (or empty).
+print_outcome() {
+  print_head || refuse 84 'HEAD is no commit'
+  printf '%s\0%s\0' "$(git symbolic-ref --quiet --short HEAD)" "$1"
+}

@@ -1,0 +1,125 @@
+"""Jobs: queued, seen, read, cancelled, tried again."""
+
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.db import db, unit_of_work, utcnow
+from app.errors import ACT_FAILURES, NotFound, ProjectBusy, WrongState
+from app.jobs.journal import log_size, read_log
+from app.models import CHANGING_STATES, Job, JobState
+from app.services.events import Actor, event
+from app.services.paging import Page, paginate, sorted_by
+from app.services.runtime import runtime
+
+LOG_READ_LIMIT = 1024 * 1024
+_SORTABLE = {"id": Job.id, "created_at": Job.created_at, "finished_at": Job.finished_at, "kind": Job.kind}
+
+
+def list_jobs(filters: dict[str, Any], sort: str | None, page: int, page_size: int) -> Page[Job]:
+    """`filters`: equal values of `state`, `kind`, `project_id`, `node_id`; the newest first unless sorted."""
+    rows = select(Job).filter_by(**filters).order_by(Job.id.desc())
+    return paginate(sorted_by(rows, sort, _SORTABLE), page, page_size)
+
+
+def get_job(job_id: int) -> Job:
+    job = db.session.get(Job, job_id)
+    if job is None:
+        raise NotFound(f"There is no job {job_id}.")
+    return job
+
+
+def find_job_under_way(project_id: int) -> Job | None:
+    """The job that is changing this project, queued or running."""
+    return db.session.scalar(select(Job).where(Job.project_id == project_id, Job.state.in_(CHANGING_STATES)))
+
+
+def read_job_log(job_id: int, offset: int) -> tuple[bytes, int]:
+    """Bytes of the log from `offset` on (a megabyte at most), and the offset to go on from."""
+    get_job(job_id)
+    if offset >= log_size(job_id):
+        return b"", offset
+    data = read_log(job_id, offset, LOG_READ_LIMIT)
+    return data, offset + len(data)
+
+
+def enqueue(job: Job, actor: Actor) -> Job:
+    """Queue a job on a project, or answer the one under way that asks for the same.
+
+    Raises ProjectBusy when another act is under way: the database's unique index decides, not a look beforehand.
+    """
+    project_id, kind, params = job.project_id, job.kind, job.params
+    try:
+        with unit_of_work() as session:
+            add_queued(session, job, actor)
+    except IntegrityError as error:
+        return _same_or_busy(project_id, kind, params, error)
+    runtime().queue.nudge(job.id)
+    return job
+
+
+def add_queued(session: Any, job: Job, actor: Actor) -> None:
+    """Within the caller's transaction; the caller nudges the queue after its commit."""
+    job.requested_by = actor.name
+    session.add(job)
+    session.flush()
+    runtime().registry.get(job.kind).on_queued(job)
+    subject = f"project {job.project_name}" if job.project_name else f"node {job.node_name}"
+    session.add(event(actor, job.kind, f"{subject} (job {job.id})", "requested"))
+
+
+def request_cancel(job_id: int, actor: Actor) -> Job:
+    """A queued job is cancelled at once; a running one is asked to stop, and ends when its process is gone."""
+    job = get_job(job_id)
+    if job.is_finished:
+        raise WrongState(f"Job {job_id} has ended already ({job.state.value}).")
+    with unit_of_work() as session:
+        if not _cancel_queued(session, job_id):
+            is_running = Job.state == JobState.RUNNING
+            session.execute(update(Job).where(Job.id == job_id, is_running).values(cancel_requested_at=utcnow()))
+        session.add(event(actor, "job.cancel", f"job {job_id}"))
+    return get_job(job_id)
+
+
+def request_retry(job_id: int, actor: Actor) -> Job:
+    """A new job that asks for the same as one that failed."""
+    old = get_job(job_id)
+    if not old.is_finished or old.state is JobState.SUCCEEDED:
+        raise WrongState(f"Job {job_id} is {old.state.value}; only a job that failed can be tried again.")
+    if old.project_id is None:
+        raise WrongState(f"The project {old.project_name} of job {job_id} is gone; there is nothing to try again.")
+    same = ("kind", "project_id", "project_name", "node_id", "node_name", "max_attempts")
+    return enqueue(Job(params=dict(old.params), **{name: getattr(old, name) for name in same}), actor)
+
+
+def _same_or_busy(project_id: int | None, kind: str, params: dict[str, Any], error: IntegrityError) -> Job:
+    under_way = find_job_under_way(project_id) if project_id is not None else None
+    if under_way is None:
+        raise ProjectBusy("Another job was changing this project just now; try again.") from error
+    if under_way.kind == kind and under_way.params == params:
+        return under_way
+    raise busy_with(under_way) from error
+
+
+def busy_with(job: Job) -> ProjectBusy:
+    """The refusal that names the job in the way."""
+    text = f"Job {job.id} ({job.kind}) is changing project {job.project_name}; wait for it, or cancel it."
+    return ProjectBusy(text, errors={"job": {"id": job.id, "kind": job.kind, "state": job.state.value}})
+
+
+def _cancel_queued(session: Any, job_id: int) -> bool:
+    """True when the job was still waiting and is now cancelled."""
+    is_queued = update(Job).where(Job.id == job_id, Job.state == JobState.QUEUED)
+    values = {
+        "state": JobState.CANCELLED,
+        "error_code": "cancelled",
+        "error_message": ACT_FAILURES["cancelled_before_start"],
+        "finished_at": utcnow(),
+        "cancel_requested_at": utcnow(),
+    }
+    if not session.execute(is_queued.values(values)).rowcount:
+        return False
+    job = session.get(Job, job_id, populate_existing=True)
+    runtime().registry.get(job.kind).on_ended(job)
+    return True

@@ -1,0 +1,114 @@
+"""What jobs do to projects: `perform_*` on the node, and the project's status that follows the job's state."""
+
+from flask import current_app
+
+from app.commands.paths import ProjectName
+from app.commands.refs import GitRef
+from app.db import db, release, unit_of_work, utcnow
+from app.jobs.context import JobContext
+from app.jobs.registry import JobKind
+from app.models import Job, JobState, Project, ProjectStatus
+from app.services.projects import ensure_git_url, get_project
+from app.services.worker_client import CloneOrder, Head, WorkerClient, build_worker_client
+
+
+def perform_clone(context: JobContext) -> None:
+    project, client = _prepare(context)
+    order = CloneOrder(
+        name=ProjectName(project.name),
+        url=ensure_git_url(project.git_url),
+        branch=GitRef(project.branch) if project.branch else None,
+        depth=project.depth,
+        submodules=project.submodules,
+    )
+    release()
+    _store_head(context, client.clone_project(order, context))
+
+
+def perform_pull(context: JobContext) -> None:
+    project, client = _prepare(context)
+    name, url = ProjectName(project.name), ensure_git_url(project.git_url)
+    release()
+    _store_head(context, client.pull_project(name, url, context.order.params["strategy"], context))
+
+
+def perform_checkout(context: JobContext) -> None:
+    project, client = _prepare(context)
+    name, url, ref = ProjectName(project.name), project.git_url, GitRef(context.order.params["ref"])
+    release()
+    _store_head(context, client.checkout_project(name, url, ref, context))
+
+
+def perform_delete(context: JobContext) -> None:
+    project, client = _prepare(context)
+    name, url = ProjectName(project.name), project.git_url
+    force = bool(context.order.params["force"])
+    release()
+    client.delete_project(name, url, force, context)
+
+
+def _prepare(context: JobContext) -> tuple[Project, WorkerClient]:
+    project = get_project(context.order.project_id or 0)
+    timeout_seconds = current_app.config["JOB_TIMEOUT_SECONDS"]
+    context.say(
+        f"{context.order.kind} {project.name} on node {project.node.name}, asked for by {context.order.requested_by}"
+    )
+    return project, build_worker_client(project.node, timeout_seconds)
+
+
+def _store_head(context: JobContext, head: Head) -> None:
+    with unit_of_work() as session:
+        project = session.get_one(Project, context.order.project_id)
+        project.head, project.head_subject = head.sha, head.subject[:512]
+        project.branch = head.branch
+        project.cloned_at = project.cloned_at or utcnow()
+        project.last_synced_at = utcnow()
+    context.say(f"HEAD is {head.sha[:12]} {head.subject}")
+
+
+def _set_status(status: ProjectStatus):  # type: ignore[no-untyped-def]
+    def follow(job: Job) -> None:
+        project = _project_of(job)
+        if project is not None:
+            project.status = status
+
+    return follow
+
+
+def _settle(job: Job) -> None:
+    """After clone, pull and checkout: ACTIVE, or ERROR with the job's reason. A cancelled pull changed nothing."""
+    project = _project_of(job)
+    if project is None:
+        return
+    is_fine = job.state is JobState.SUCCEEDED or (job.state is JobState.CANCELLED and project.cloned_at is not None)
+    project.status = ProjectStatus.ACTIVE if is_fine else ProjectStatus.ERROR
+    project.error_code = None if is_fine else job.error_code
+    project.error_message = None if is_fine else job.error_message
+
+
+def _settle_delete(job: Job) -> None:
+    """Gone, or as before with the reason why not."""
+    project = _project_of(job)
+    if project is None:
+        return
+    if job.state is JobState.SUCCEEDED:
+        db.session.delete(project)
+        return
+    project.status = ProjectStatus.ACTIVE if project.cloned_at else ProjectStatus.ERROR
+    project.error_code, project.error_message = job.error_code, job.error_message
+
+
+def _project_of(job: Job) -> Project | None:
+    return db.session.get(Project, job.project_id) if job.project_id is not None else None
+
+
+_syncing = _set_status(ProjectStatus.SYNCING)
+_deleting = _set_status(ProjectStatus.DELETING)
+_pending = _set_status(ProjectStatus.PENDING)
+
+KINDS = (
+    JobKind("project.clone", perform_clone, on_queued=_pending, on_started=_syncing, on_ended=_settle),
+    JobKind("project.pull", perform_pull, on_started=_syncing, on_ended=_settle),
+    JobKind("project.checkout", perform_checkout, on_started=_syncing, on_ended=_settle),
+    JobKind("project.delete", perform_delete, on_queued=_deleting, on_started=_deleting, on_ended=_settle_delete),
+)

@@ -1,0 +1,242 @@
+"""Projects: asked for, watched, changed by jobs. `request_*` queues; the acts themselves are in project_acts.py."""
+
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from app.commands.giturl import GitUrl, ensure_allowed
+from app.commands.paths import ProjectName
+from app.commands.refs import GitRef
+from app.db import db, release, unit_of_work, utcnow
+from app.errors import (
+    Forbidden,
+    HostKeyUnpinned,
+    Invalid,
+    KeyMissing,
+    NameTaken,
+    NodeCordoned,
+    NodeOffline,
+    NotFound,
+    WrongState,
+)
+from app.models import Job, Node, NodeStatus, Project, ProjectStatus, Role
+from app.services import jobs
+from app.services.events import Actor, event
+from app.services.nodes import find_node_by_token
+from app.services.paging import Page, paginate, sorted_by
+from app.services.runtime import runtime
+from app.services.worker_client import ProjectStatus as LiveStatus
+from app.services.worker_client import build_worker_client
+
+_SORTABLE = {
+    "id": Project.id,
+    "name": Project.name_folded,
+    "status": Project.status,
+    "created_at": Project.created_at,
+    "last_synced_at": Project.last_synced_at,
+}
+_CLONE_FIELDS = ("git_url", "branch", "depth", "submodules")
+
+
+def list_projects(
+    filters: dict[str, Any], search: str | None, sort: str | None, page: int, page_size: int
+) -> Page[Project]:
+    """`filters`: equal values of `status`, `node_id`; `search` is part of the name."""
+    rows = select(Project).filter_by(**filters).order_by(Project.name_folded, Project.id)
+    if search:
+        rows = rows.where(Project.name_folded.contains(search.lower(), autoescape=True))
+    return paginate(sorted_by(rows, sort, _SORTABLE), page, page_size)
+
+
+def status_counts() -> dict[str, int]:
+    rows = db.session.execute(select(Project.status, func.count()).group_by(Project.status))
+    return {status.value: 0 for status in ProjectStatus} | {status.value: count for status, count in rows}
+
+
+def get_project(project_id: int) -> Project:
+    project = db.session.get(Project, project_id)
+    if project is None:
+        raise NotFound(f"There is no project {project_id}.")
+    return project
+
+
+def get_project_by_name(name: str, node_name: str | None = None) -> Project:
+    """Raises Invalid when the name is on several nodes and none is given."""
+    rows = select(Project).where(Project.name_folded == name.lower())
+    if node_name:
+        rows = rows.join(Node, Project.node_id == Node.id).where(Node.name == node_name)
+    found = db.session.scalars(rows).all()
+    if not found:
+        raise NotFound(f"There is no project {name!r}.")
+    if len(found) > 1:
+        nodes = ", ".join(project.node.name for project in found)
+        raise Invalid(f"Project {name!r} is on several nodes ({nodes}); say which with --node.")
+    return found[0]
+
+
+def request_clone(values: dict[str, Any], actor: Actor) -> Job:
+    """`values`: `name git_url node_id` and maybe `branch depth submodules`. Project and job come in one commit.
+
+    Raises Invalid naming the field, NodeOffline, HostKeyUnpinned, NameTaken; then nothing is stored.
+    """
+    wanted = {"branch": None, "depth": None, "submodules": False} | values
+    ProjectName(wanted["name"])
+    ensure_git_url(wanted["git_url"])
+    if wanted["branch"]:
+        GitRef(wanted["branch"])
+    node = db.session.get(Node, wanted["node_id"])
+    if node is None:
+        raise Invalid(f"There is no node {wanted['node_id']}.", errors={"node_id": ["No such node."]})
+    ensure_ready(node)
+    if existing := _find_project(node.id, wanted["name"]):
+        return _same_clone_or_taken(existing, wanted)
+    return _store_clone(node, wanted, actor)
+
+
+def request_pull(project_id: int, strategy: str, actor: Actor) -> Job:
+    """`strategy` is `ff-only`, or `reset` (which keeps a recovery ref)."""
+    return _request("project.pull", _get_cloned(project_id), {"strategy": strategy}, actor)
+
+
+def request_checkout(project_id: int, ref: str, actor: Actor) -> Job:
+    return _request("project.checkout", _get_cloned(project_id), {"ref": GitRef(ref)}, actor)
+
+
+def request_delete(project_id: int, force: bool, actor: Actor) -> Job:
+    """`force` also drops work that is not committed or not pushed."""
+    return _request("project.delete", get_project(project_id), {"force": force}, actor)
+
+
+def update_project(project_id: int, values: dict[str, Any], actor: Actor) -> Project:
+    """`branch`, and while nothing is cloned yet `git_url`, may be mended before the clone is tried again."""
+    project = get_project(project_id)
+    if project.cloned_at is not None:
+        raise WrongState(
+            f"Project {project.name} is on its node already; check out another branch there, or clone anew."
+        )
+    if under_way := jobs.find_job_under_way(project_id):
+        raise jobs.busy_with(under_way)
+    if "git_url" in values:
+        ensure_git_url(values["git_url"])
+    if values.get("branch"):
+        GitRef(values["branch"])
+    with unit_of_work() as session:
+        for name, value in values.items():
+            setattr(project, name, value)
+        session.add(event(actor, "project.update", f"project {project.name}", detail=", ".join(sorted(values))))
+    return project
+
+
+def read_status(project_id: int) -> LiveStatus:
+    """The working tree as it is now, asked over SSH."""
+    project = _get_cloned(project_id)
+    ensure_ready(project.node, is_change=False)
+    client, name, url = build_worker_client(project.node), ProjectName(project.name), project.git_url
+    release()
+    return client.project_status(name, url)
+
+
+def report_status(project_id: int, token: str, status: str, message: str | None) -> Project:
+    """A script on the node reports. `token` is that node's; nothing is said to others, not even that it exists."""
+    node = find_node_by_token(token)
+    if node is None:
+        raise Forbidden("This is not the token of a node.")
+    project = db.session.get(Project, project_id)
+    if project is None or project.node_id != node.id:
+        raise NotFound(f"There is no project {project_id} on this node.")
+    if under_way := jobs.find_job_under_way(project_id):
+        raise jobs.busy_with(under_way)
+    if project.cloned_at is None:
+        raise WrongState(f"Project {project.name} is not on the node yet; its clone decides its status.")
+    reported = ProjectStatus(status)
+    with unit_of_work() as session:
+        project.status, project.last_synced_at = reported, utcnow()
+        failed = reported is ProjectStatus.ERROR
+        project.error_code = "reported" if failed else None
+        project.error_message = (message or "A script on the node reported an error.")[:2000] if failed else None
+        session.add(event(Actor(f"node {node.name}", Role.VIEWER), "project.report", f"project {project.name}", status))
+    return project
+
+
+def ensure_ready(node: Node, *, is_change: bool = True) -> None:
+    """Raises the conflict that keeps us from speaking to this node now."""
+    if not node.host_keys:
+        raise HostKeyUnpinned(
+            f"No host key of node {node.name} is pinned; scan it, compare the fingerprint, and pin it."
+        )
+    if node.ssh_key_id is None:
+        raise KeyMissing(f"Node {node.name} has no SSH key; choose one on its page.")
+    if node.status is NodeStatus.OFFLINE:
+        why = node.status_detail or node.status_reason or "it did not answer"
+        raise NodeOffline(f"Node {node.name} is offline: {why}", errors={"status_reason": [node.status_reason or ""]})
+    if is_change and node.cordoned:
+        raise NodeCordoned(f"Node {node.name} is cordoned; uncordon it, or choose another.")
+
+
+def ensure_git_url(text: str) -> GitUrl:
+    """Raises InvalidGitUrl naming the rule: form, scheme, denied network."""
+    url = GitUrl.parse(text)
+    ensure_allowed(url, current_app.config["ALLOWED_GIT_SCHEMES"], current_app.config["DENIED_NETWORKS"])
+    return url
+
+
+def _request(kind: str, project: Project, params: dict[str, Any], actor: Actor) -> Job:
+    ensure_ready(project.node)
+    node = project.node
+    job = Job(
+        kind=kind,
+        project_id=project.id,
+        project_name=project.name,
+        node_id=node.id,
+        node_name=node.name,
+        params=params,
+        max_attempts=current_app.config["JOB_MAX_ATTEMPTS"],
+    )
+    return jobs.enqueue(job, actor)
+
+
+def _store_clone(node: Node, wanted: dict[str, Any], actor: Actor) -> Job:
+    name, node_id = wanted["name"], node.id
+    project = Project(name_folded=name.lower(), **wanted)
+    job = Job(kind="project.clone", project_name=name, node_id=node_id, node_name=node.name)
+    job.max_attempts = current_app.config["JOB_MAX_ATTEMPTS"]
+    try:
+        with unit_of_work() as session:
+            session.add(project)
+            session.flush()
+            job.project_id = project.id
+            jobs.add_queued(session, job, actor)
+    except IntegrityError as error:  # somebody else was quicker
+        existing = _find_project(node_id, name)
+        if existing is None:
+            raise NameTaken() from error
+        return _same_clone_or_taken(existing, wanted)
+    runtime().queue.nudge(job.id)
+    return job
+
+
+def _same_clone_or_taken(existing: Project, wanted: dict[str, Any]) -> Job:
+    """Asked twice for the same clone while it is under way: the first job is the answer."""
+    job = jobs.find_job_under_way(existing.id)
+    is_same = all(getattr(existing, field) == wanted[field] for field in _CLONE_FIELDS)
+    if job is not None and job.kind == "project.clone" and is_same and existing.name == wanted["name"]:
+        return job
+    text = (
+        f"There is a project {existing.name!r} on node {existing.node.name} already; choose another name, or delete it."
+    )
+    raise NameTaken(text, errors={"name": ["In use on this node."]})
+
+
+def _find_project(node_id: int, name: str) -> Project | None:
+    return db.session.scalar(select(Project).where(Project.node_id == node_id, Project.name_folded == name.lower()))
+
+
+def _get_cloned(project_id: int) -> Project:
+    project = get_project(project_id)
+    if project.cloned_at is None:
+        raise WrongState(
+            f"Project {project.name} is not on its node yet; see its clone job, and retry that if it failed."
+        )
+    return project

@@ -1,0 +1,76 @@
+"""Users: made, logged in, ended."""
+
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.db import db, unit_of_work
+from app.errors import Invalid, NameTaken, NotFound, Unauthenticated
+from app.models import Role, User
+from app.secrets import Secret
+from app.services.events import Actor, event, record
+
+MIN_PASSWORD_LENGTH: Final = 10
+_hasher: Final = PasswordHasher()
+_DUMMY_HASH: Final = _hasher.hash("nobody has this password")  # so that unknown names cost the same time
+
+
+def create_user(name: str, role: Role, password: Secret, actor: Actor) -> User:
+    _ensure_good_password(password)
+    user = User(name=_clean_name(name), role=role, password_hash=_hasher.hash(password.reveal()))
+    try:
+        with unit_of_work() as session:
+            session.add_all([user, event(actor, "user.create", f"user {user.name}", detail=role.value)])
+    except IntegrityError as error:
+        raise NameTaken(f"There is a user {name!r} already; choose another name.") from error
+    return user
+
+
+def authenticate(name: str, password: Secret, address: str | None) -> User:
+    """The user, when the password is right. The same answer, after the same time, for an unknown name."""
+    user = db.session.scalar(select(User).where(User.name == name))
+    is_right = _verify(user.password_hash if user else _DUMMY_HASH, password)
+    if user is None or not is_right or not user.is_active:
+        record(Actor(name[:64], Role.VIEWER, address), "user.login", f"user {name[:64]}", "refused")
+        raise Unauthenticated("The name or the password is wrong.")
+    record(Actor(user.name, user.role, address), "user.login", f"user {user.name}", "ok")
+    return user
+
+
+def find_user(user_id: int) -> User | None:
+    return db.session.get(User, user_id)
+
+
+def get_user_by_name(name: str) -> User:
+    user = db.session.scalar(select(User).where(User.name == name))
+    if user is None:
+        raise NotFound(f"There is no user {name!r}.")
+    return user
+
+
+def has_users() -> bool:
+    return db.session.scalar(select(User.id).limit(1)) is not None
+
+
+def _verify(password_hash: str, password: Secret) -> bool:
+    try:
+        return _hasher.verify(password_hash, password.reveal())
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _clean_name(name: str) -> str:
+    if not 1 <= len(name) <= 64 or not name.isprintable() or name != name.strip():
+        raise Invalid(
+            "A user name has 1 to 64 printable characters.", errors={"name": ["1 to 64 printable characters."]}
+        )
+    return name
+
+
+def _ensure_good_password(password: Secret) -> None:
+    if len(password.reveal()) < MIN_PASSWORD_LENGTH:
+        rule = f"A password has at least {MIN_PASSWORD_LENGTH} characters."
+        raise Invalid(rule, errors={"password": [rule]})

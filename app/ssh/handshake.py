@@ -1,0 +1,96 @@
+"""Key exchange and login on an open socket, each within its limit; what paramiko raises there becomes ours here."""
+
+import io
+import threading
+from typing import Any
+
+import paramiko
+
+from app.errors import AuthFailed, ConnectTimeout, NodeError, ProtocolError, UnreadableKey
+from app.secrets import Secret
+from app.ssh.deadline import Deadline
+from app.ssh.hardening import HardenedTransport
+from app.ssh.hostkeys import HostKeyLine, host_key_from_blob
+from app.ssh.target import Limits, Target
+
+
+def exchange_keys(transport: HardenedTransport, who: str, limits: Limits, deadline: Deadline) -> None:
+    """Greeting and key exchange. Raises ConnectTimeout, ProtocolError, or what the host key's judge raised.
+
+    The waiting is done here, outside the thread that reads: whatever the node sends or does not send, this returns in
+    time. The caller closes the transport when this raises.
+    """
+    done = threading.Event()
+    transport.start_client(event=done)
+    if not done.wait(deadline.left(limits.banner)):
+        raise ConnectTimeout(f"{who} answers, but not as SSH does in time; is that port sshd's, and is it well?")
+    if not transport.is_active():
+        raise _translated(transport.get_exception(), who)
+
+
+def log_in(transport: HardenedTransport, target: Target, key: paramiko.PKey, deadline: Deadline) -> None:
+    """One attempt with one key. Raises AuthFailed, ConnectTimeout or ProtocolError."""
+    done = threading.Event()
+    try:
+        transport.auth_publickey(target.user, key, event=done)
+    except paramiko.SSHException as error:
+        raise ProtocolError(f"{target} hung up before login.") from error
+    if not done.wait(deadline.left(target.limits.auth)):
+        raise ConnectTimeout(f"{target} did not finish the login in time; is it overloaded?")
+    if not transport.is_authenticated():
+        raise _login_failure(transport.get_exception(), target)
+
+
+def load_private_key(text: Secret) -> paramiko.PKey:
+    """From OpenSSH or PEM text without passphrase; never from a file. Raises UnreadableKey."""
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        try:
+            return kind.from_private_key(io.StringIO(text.reveal()))
+        except (paramiko.SSHException, ValueError, IndexError):  # each kind refuses the others, in its own words
+            continue
+    raise UnreadableKey("The login key is no ed25519, ECDSA or RSA key in OpenSSH or PEM form; upload it again.")
+
+
+def show_host_key(
+    sock: Any, algorithms: tuple[str, ...], who: str, limits: Limits, deadline: Deadline
+) -> tuple[HostKeyLine | None, tuple[str, ...]]:
+    """Exchange keys only, then hang up: the key shown (None when none of these is offered) and all types on offer."""
+    transport = HardenedTransport(sock, algorithms, lambda _: None, limits.auth)
+    try:
+        exchange_keys(transport, who, limits, deadline)
+        return host_key_from_blob(transport.host_key.asbytes()), transport.offered_algorithms
+    except IncompatiblePeer:
+        if set(transport.offered_algorithms) & set(algorithms):
+            raise
+        return None, transport.offered_algorithms
+    finally:
+        transport.close()
+
+
+class IncompatiblePeer(ProtocolError):
+    """There is no algorithm that both sides allow."""
+
+
+def _translated(error: BaseException | None, who: str) -> NodeError:
+    if isinstance(error, NodeError):
+        return error
+    if isinstance(error, paramiko.IncompatiblePeer):
+        failure: NodeError = IncompatiblePeer(f"{who} has no algorithm in common with us; its SSH server is too old.")
+    elif isinstance(error, paramiko.SSHException):
+        failure = ProtocolError(f"What answers at {who} does not speak SSH as it should; is that port sshd's?")
+    else:
+        failure = ProtocolError(f"{who} hung up during the key exchange; too many connections (MaxStartups), or no SSH?")
+    failure.__cause__ = error
+    return failure
+
+
+def _login_failure(error: BaseException | None, target: Target) -> NodeError:
+    if error is None or isinstance(error, paramiko.AuthenticationException):
+        failure: NodeError = AuthFailed(
+            f"{target} does not accept the SSH key {target.key_fingerprint} for {target.user}; look at authorized_keys, "
+            "and whether the account is locked. It is not tried again until somebody acts."
+        )
+    else:
+        failure = ProtocolError(f"{target} hung up during the login; its own log says why.")
+    failure.__cause__ = error
+    return failure

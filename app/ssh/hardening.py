@@ -1,0 +1,244 @@
+"""Paramiko made safe against a hostile or sick node; the only file that knows what paramiko keeps private.
+
+Found with paramiko 5.1.0: it obeys a packet header that announces 2 GiB, reads a greeting without end, lets the server
+ignore the channel's window, leaves a timer thread behind each failed handshake, waits for some answers for ever, and
+wakes ten times a second for every open connection.
+"""
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import paramiko
+from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
+from paramiko.packet import NeedRekeyException, Packetizer
+
+CIPHERS: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
+MACS: Final = (
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+)
+KEY_EXCHANGES: Final = ("curve25519-sha256@libssh.org", "ecdh-sha2-nistp256")
+
+MAX_PACKET_BYTES: Final = 256 * 1024  # as OpenSSH's PACKET_MAX_SIZE; RFC 4253 §6.1 asks for 35,000
+MAX_GREETING_BYTES: Final = 16 * 1024
+WRITE_SECONDS: Final = 30.0
+JOIN_SECONDS: Final = 5.0
+_READ_BYTES: Final = 64 * 1024
+_WIRE_LOG: Final = "app.ssh.wire"
+
+# Paramiko logs what the other side sent, with traces; our errors say what matters, without remote text.
+logging.getLogger(_WIRE_LOG).setLevel(logging.CRITICAL + 1)
+
+
+class CappedPacketizer(Packetizer):  # type: ignore[misc]
+    """Reads in large pieces, refuses oversized packets and endless greetings, has no timer thread: the caller's
+    deadline hangs up from outside. `received_bytes` counts all that came in."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._wire = sock
+        self._unread = bytearray()
+        self.received_bytes = 0
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        if not 0 <= n <= MAX_PACKET_BYTES:
+            raise paramiko.SSHException("a packet has an impossible length")
+        while len(self._unread) < n:
+            if not self._receive() and check_rekey and not self._unread and self.need_rekey():
+                raise NeedRekeyException
+        return self._take(n)
+
+    def readline(self, timeout: float) -> str:
+        """One line of the greeting, without its end. The time limit is the caller's deadline."""
+        while b"\n" not in self._unread:
+            if len(self._unread) > MAX_GREETING_BYTES:
+                raise paramiko.SSHException("the greeting does not end")
+            self._receive()
+        return self._take(self._unread.index(b"\n") + 1).decode("utf-8", "replace").rstrip("\r\n")
+
+    def write_all(self, out: bytes) -> None:
+        view = memoryview(out)
+        end = time.monotonic() + WRITE_SECONDS
+        while view:
+            try:
+                view = view[self._wire.send(view) :]
+            except TimeoutError as error:
+                if self.closed or time.monotonic() > end:
+                    raise EOFError from error
+            except OSError as error:
+                raise EOFError from error
+
+    def start_handshake(self, timeout: float) -> None:
+        """Nothing: no timer thread."""
+
+    def _receive(self) -> bool:
+        try:
+            data = self._wire.recv(_READ_BYTES)
+        except TimeoutError:
+            data = None
+        if self.closed or data == b"":
+            raise EOFError
+        self._unread += data or b""
+        self.received_bytes += len(data or b"")
+        return bool(data)
+
+    def _take(self, n: int) -> bytes:
+        taken = bytes(self._unread[:n])
+        del self._unread[:n]
+        return taken
+
+
+class HardenedTransport(paramiko.Transport):  # type: ignore[misc]
+    """A transport that negotiates strong algorithms and the given host key algorithms only, and shows the host key to
+    `accept` inside every key exchange, after its signature was checked and before anything else is said.
+
+    What `accept` raises ends the connection. `offered_algorithms` are the host key algorithms the node named.
+    """
+
+    _active_check_timeout = 5.0
+
+    def __init__(
+        self, sock: Any, key_algorithms: tuple[str, ...], accept: Callable[[paramiko.PKey], None], auth_seconds: float
+    ) -> None:
+        super().__init__(sock, packetizer_class=CappedPacketizer)
+        self.set_log_channel(_WIRE_LOG)
+        options = self.get_security_options()
+        options.ciphers, options.digests, options.kex = CIPHERS, MACS, KEY_EXCHANGES
+        self.auth_timeout = auth_seconds
+        self.offered_algorithms: tuple[str, ...] = ()
+        self._key_algorithms = key_algorithms
+        self._accept = accept
+        self._channel_handler_table = {
+            **paramiko.Transport._channel_handler_table,
+            MSG_CHANNEL_DATA: _within_window(paramiko.Channel._feed),
+            MSG_CHANNEL_EXTENDED_DATA: _within_window(paramiko.Channel._feed_extended),
+        }
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        return self._key_algorithms
+
+    @property
+    def received_bytes(self) -> int:
+        return int(self.packetizer.received_bytes)
+
+    def close(self) -> None:
+        """Hang up, wait for the thread, then close: a descriptor is never closed under a reader (its number could
+        already be another connection's)."""
+        _hang_up(self.sock)
+        if self.ident is not None and self is not threading.current_thread():
+            self.join(JOIN_SECONDS)
+        super().close()
+        self.sock.close()
+
+    def keepalive(self, seconds: float) -> bool:
+        """One round trip; any answer is life. Not for two threads at a time."""
+        answered = threading.Event()
+        self.completion_event = answered
+        message = paramiko.Message()
+        message.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)
+        self._send_user_message(message)
+        return answered.wait(seconds) and bool(self.active)
+
+    def _parse_kex_init(self, m: paramiko.Message) -> None:
+        shown = self._really_parse_kex_init(paramiko.Message(m.asbytes()))
+        self.offered_algorithms = tuple(shown["server_key_algo_list"])
+        super()._parse_kex_init(m)
+
+    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+        super()._verify_key(host_key, sig)
+        self._accept(self.host_key)
+
+
+class PinnedClient(paramiko.SSHClient):  # type: ignore[misc]
+    """What Fabric holds: a client that connects to nothing by itself and only carries a verified transport."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_missing_host_key_policy(paramiko.RejectPolicy())
+
+    def carry(self, transport: HardenedTransport) -> None:
+        self._transport = transport
+
+    def connect(self, *_: object, **__: object) -> None:
+        raise NotImplementedError("PinnedConnection.open is the only door to a node")
+
+
+def request_exec(channel: paramiko.Channel, command: str) -> None:
+    """Ask for a command without waiting for the answer (paramiko waits for ever): a refusal closes the channel."""
+    message = paramiko.Message()
+    message.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
+    message.add_int(channel.remote_chanid)
+    message.add_string("exec")
+    message.add_boolean(True)
+    message.add_string(command)
+    channel.transport._send_user_message(message)
+
+
+def ring_on_data(channel: paramiko.Channel, bell: threading.Event) -> None:
+    """Set `bell` whenever either stream of the channel has something to read, or has ended."""
+    for buffer in (channel.in_buffer, channel.in_stderr_buffer):
+        buffer.set_event(_Bell(bell))
+
+
+class _Bell:
+    """Paramiko clears the event of a stream that is empty; the other stream may not be."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self.set = event.set
+
+    def clear(self) -> None:
+        """Left to the reader."""
+
+
+def _within_window(feed: Callable[[paramiko.Channel, Any], None]) -> Callable[[paramiko.Channel, Any], None]:
+    """`feed`, and then the end of the connection when more is waiting than the node was allowed to send."""
+
+    def checked(channel: paramiko.Channel, message: Any) -> None:
+        feed(channel, message)
+        waiting = len(channel.in_buffer) + len(channel.in_stderr_buffer) + channel.in_window_sofar
+        if waiting > channel.in_window_size:
+            raise paramiko.SSHException("the node sends more than the window allows")
+
+    return checked
+
+
+def _hang_up(sock: Any) -> None:
+    """End both directions, so that a reader in another thread wakes up. `sock` may be a channel of a jump host."""
+    with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        if isinstance(sock, socket.socket):
+            sock.shutdown(socket.SHUT_RDWR)
+        else:
+            sock.close()
+
+
+def _ensure_known_paramiko() -> None:
+    """Fail at import, loudly, when paramiko has changed where we lean on its inside."""
+    inside: dict[object, tuple[str, ...]] = {
+        paramiko.Transport: (
+            "_active_check_timeout",
+            "_channel_handler_table",
+            "_parse_kex_init",
+            "_really_parse_kex_init",
+            "_send_user_message",
+            "_verify_key",
+            "preferred_keys",
+        ),
+        paramiko.Channel: ("_feed", "_feed_extended", "_request_failed"),
+        Packetizer: ("read_all", "readline", "write_all", "start_handshake", "need_rekey"),
+    }
+    missing = [name for owner, names in inside.items() for name in names if not hasattr(owner, name)]
+    if missing or paramiko.__version__.split(".")[0] != "5":
+        raise ImportError(f"app.ssh.hardening was written for paramiko 5; this is {paramiko.__version__}, without {missing}")
+
+
+_ensure_known_paramiko()
