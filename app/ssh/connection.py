@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 import fabric
 import paramiko
 
-from app.errors import ConnectionLost, ConnectTimeout, HostKeyError, NodeUnreachable
+from app.errors import ConnectionLost, ConnectTimeout, NodeUnreachable, ProtocolError
 from app.ssh.deadline import Deadline
 from app.ssh.dial import dial
 from app.ssh.handshake import IncompatiblePeer, exchange_keys, load_private_key, log_in, show_host_key
@@ -14,6 +14,7 @@ from app.ssh.hardening import HardenedTransport, PinnedClient
 from app.ssh.hostkeys import (
     ALGORITHMS,
     HostKeyLine,
+    UnreadableHostKey,
     algorithms,
     ensure_pinned,
     host_key_from_blob,
@@ -122,7 +123,11 @@ def tunnel(gateway: PinnedConnection, target: Target, deadline: Deadline) -> par
 
 
 def _judge(pins: tuple[HostKeyLine, ...], who: str, key: paramiko.PKey) -> None:
-    ensure_pinned(host_key_from_blob(key.asbytes()), pins, who)
+    try:
+        offered = host_key_from_blob(key.asbytes())
+    except UnreadableHostKey as error:
+        raise ProtocolError(f"{who} shows a host key that is too weak or damaged: {error}") from error
+    ensure_pinned(offered, pins, who)
 
 
 def _settings() -> fabric.Config:

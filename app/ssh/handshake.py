@@ -79,7 +79,7 @@ def _translated(error: BaseException | None, who: str) -> NodeError:
     elif isinstance(error, paramiko.SSHException):
         failure = ProtocolError(f"What answers at {who} does not speak SSH as it should; is that port sshd's?")
     else:
-        failure = ProtocolError(f"{who} hung up during the key exchange; too many connections (MaxStartups), or no SSH?")
+        failure = ProtocolError(f"{who} hung up in the key exchange: too many connections (MaxStartups), or no SSH?")
     failure.__cause__ = error
     return failure
 
@@ -87,8 +87,8 @@ def _translated(error: BaseException | None, who: str) -> NodeError:
 def _login_failure(error: BaseException | None, target: Target) -> NodeError:
     if error is None or isinstance(error, paramiko.AuthenticationException):
         failure: NodeError = AuthFailed(
-            f"{target} does not accept the SSH key {target.key_fingerprint} for {target.user}; look at authorized_keys, "
-            "and whether the account is locked. It is not tried again until somebody acts."
+            f"{target} does not accept the SSH key {target.key_fingerprint} for {target.user}; look at its "
+            "authorized_keys, and whether the account is locked. It is not tried again until somebody acts."
         )
     else:
         failure = ProtocolError(f"{target} hung up during the login; its own log says why.")

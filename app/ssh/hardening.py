@@ -238,7 +238,7 @@ def _ensure_known_paramiko() -> None:
     }
     missing = [name for owner, names in inside.items() for name in names if not hasattr(owner, name)]
     if missing or paramiko.__version__.split(".")[0] != "5":
-        raise ImportError(f"app.ssh.hardening was written for paramiko 5; this is {paramiko.__version__}, without {missing}")
+        raise ImportError(f"app.ssh.hardening is for paramiko 5; this is {paramiko.__version__}, without {missing}")
 
 
 _ensure_known_paramiko()

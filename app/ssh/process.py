@@ -60,7 +60,13 @@ class _Reader:
 
 class _Run:
     def __init__(
-        self, transport: HardenedTransport, channel: paramiko.Channel, who: str, command: Command, watch: Watch, nonce: str
+        self,
+        transport: HardenedTransport,
+        channel: paramiko.Channel,
+        who: str,
+        command: Command,
+        watch: Watch,
+        nonce: str,
     ) -> None:
         self._transport, self._channel, self._who = transport, channel, who
         self._command, self._watch = command, watch
@@ -96,18 +102,14 @@ class _Run:
             self._bell.set()
 
     def _drain(self) -> bool:
-        """Read both streams as far as they are, in turns: neither may fill its window while the other is read."""
-        some = False
-        for reader in (self._stderr, self._stdout):
-            while reader.is_ready() and (data := reader.receive(_READ_BYTES)):
-                some = True
-                self._take(reader, data)
-                if reader is self._stdout:
-                    break
-        return some
+        """Read both streams in turns: neither may fill its window meanwhile, nor keep us from the clock."""
+        return self._read(self._stderr) | self._read(self._stdout)
 
-    def _take(self, reader: _Reader, data: bytes) -> None:
-        self._keep(reader, reader.frame.feed(data))
+    def _read(self, reader: _Reader) -> bool:
+        if not reader.is_ready():
+            return False
+        self._keep(reader, reader.frame.feed(reader.receive(_READ_BYTES)))
+        return True
 
     def _keep(self, reader: _Reader, output: bytes) -> None:
         if not output:
@@ -142,8 +144,8 @@ class _Run:
         noise = max(self._stdout.frame.noise_bytes, self._stderr.frame.noise_bytes)
         if noise > MAX_NOISE_BYTES or self._login.has_passed:
             raise ShellUnusable(
-                f"The login of {self._who} starts no POSIX shell, or not in time; look at the account's login shell, its "
-                "start files, and a forced command in authorized_keys."
+                f"The login of {self._who} starts no POSIX shell, or not in time; look at the account's login shell, "
+                "its start files, and a forced command in authorized_keys."
             )
 
     def _wait(self, seconds: float) -> None:
@@ -195,10 +197,10 @@ def _open(transport: HardenedTransport, who: str) -> paramiko.Channel:
     try:
         return transport.open_session(timeout=_OPEN_SECONDS)
     except paramiko.ChannelException as error:
-        raise NodeBusy(f"{who} takes no further session now (MaxSessions of its sshd); it is tried again later.") from error
+        raise NodeBusy(f"{who} takes no further session now (MaxSessions of its sshd); try again later.") from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         if transport.is_active():
-            raise NodeBusy(f"{who} opened no session in time; it is tried again later.") from error
+            raise NodeBusy(f"{who} opened no session in time; try again later.") from error
         raise NotStarted(f"The connection to {who} was lost before anything was run.") from error
 
 
