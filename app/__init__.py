@@ -9,17 +9,21 @@ from typing import Any
 
 from flask import Flask
 
-from app import api, cli, edge, web
+from app.api import init_app as init_api
+from app.cli import init_app as init_cli
 from app.config import instance_path, load_settings
 from app.db import db, migrate
+from app.edge import init_app as init_edge
+from app.errors import MasterKeyMissing
 from app.jobs.queue import SweptQueue
 from app.jobs.registry import Registry
 from app.jobs.runner import Runner
 from app.jobs.schedule import Schedule, Tick
-from app.secrets import Vault, load_master_key
+from app.secrets import LockedVault, Vault, load_master_key
 from app.services import background, probes, project_acts
 from app.services.runtime import EXTENSION, Runtime
 from app.ssh.pool import ConnectionPool
+from app.web import init_app as init_web
 
 MIGRATIONS = str(Path(__file__).parent / "migrations")
 SECONDS_PER_DAY = 86_400
@@ -30,17 +34,15 @@ logger = logging.getLogger(__name__)
 def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     """The wired application. No thread is started here; see `start_background`.
 
-    Without a master key only the commands that make one work: nothing is stored, and nothing served, in the clear.
+    Without a master key the vault is locked: only `flask init`, which makes the key, is of use then.
     """
     app = Flask(__name__, instance_path=instance_path(), instance_relative_config=True)
     load_settings(app, settings)
     db.init_app(app)
     migrate.init_app(app, directory=MIGRATIONS)
     app.extensions[EXTENSION] = _wire(app)
-    edge.init_app(app)
-    api.init_app(app)
-    web.init_app(app)
-    cli.init_app(app)
+    for init in (init_edge, init_api, init_web, init_cli):
+        init(app)
     return app
 
 
@@ -68,14 +70,27 @@ def stop(app: Flask) -> None:
 
 
 def _wire(app: Flask) -> Runtime:
-    key = load_master_key(app.config["MASTER_KEY"], Path(app.config["KEYS_DIR"]) / "master.key")
     return Runtime(
         nodes=ConnectionPool(idle_seconds=app.config["SSH_IDLE_SECONDS"]),
-        vault=Vault(key),
+        vault=open_vault(app),
         queue=SweptQueue(),
         registry=Registry(*project_acts.KINDS),
         probers=ThreadPoolExecutor(app.config["PROBE_THREADS"], thread_name_prefix="probe"),
     )
+
+
+def open_vault(app: Flask) -> Vault | LockedVault:
+    """The vault under the configured master key, or a locked one that says what is missing whenever it is used.
+
+    Flask's SECRET_KEY is derived from the master key: no second secret to keep, none to forget.
+    """
+    path = Path(app.config["KEYS_DIR"]) / "master.key"
+    try:
+        vault = Vault(load_master_key(app.config["MASTER_KEY"], path))
+    except MasterKeyMissing as error:
+        return LockedVault(error)
+    app.config["SECRET_KEY"] = vault.derive("flask session")
+    return vault
 
 
 def _ticks(app: Flask) -> list[Tick]:

@@ -63,6 +63,7 @@ class Defaults:
     SESSION_IDLE_MINUTES = 30
     SESSION_HOURS = 12
     MAX_CONTENT_LENGTH = MIB
+    TRUSTED_PROXIES = 0  # how many proxies in front of us set X-Forwarded-*
     LOGIN_RATE_LIMIT = "10 per minute"
 
     API_TITLE = "Bareboat"

@@ -112,6 +112,22 @@ class Vault:
             raise SecretUnreadable
 
 
+class LockedVault:
+    """Stands where there is no master key: whatever is asked of it raises the reason."""
+
+    def __init__(self, reason: BareboatError) -> None:
+        self._reason = reason
+
+    def seal(self, secret: Secret, purpose: str) -> str:
+        raise self._reason
+
+    def open(self, sealed: str, purpose: str) -> Secret:
+        raise self._reason
+
+    def derive(self, purpose: str) -> bytes:
+        raise self._reason
+
+
 def load_master_key(value: str | None, path: Path) -> MasterKey:
     """The key from the setting's text if there is one (an empty text is refused), else from the file."""
     if value is not None:

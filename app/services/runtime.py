@@ -7,7 +7,7 @@ from flask import current_app
 
 from app.jobs.queue import Queue
 from app.jobs.registry import Registry
-from app.secrets import Vault
+from app.secrets import LockedVault, Vault
 from app.ssh.watch import Nodes
 
 EXTENSION = "bareboat"
@@ -19,7 +19,7 @@ class Runtime:
     of jobs, `probers` runs probes side by side."""
 
     nodes: Nodes
-    vault: Vault
+    vault: Vault | LockedVault
     queue: Queue
     registry: Registry
     probers: Executor

@@ -1,0 +1,14 @@
+"""What api and web share of HTTP: who asks, with which right, which status an error gets, which headers go out."""
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app.edge import headers, identity
+
+
+def init_app(app: Flask) -> None:
+    """Proxy headers count only from as many proxies as TRUSTED_PROXIES says."""
+    identity.init_app(app)
+    headers.init_app(app)
+    if hops := app.config["TRUSTED_PROXIES"]:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
