@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from app.errors import MasterKeyMissing, MasterKeyUnsafe, SecretUnreadable, WrongState
+from app.errors import BareboatError, MasterKeyMissing, MasterKeyUnsafe, SecretUnreadable, WrongState
 
 _VERSION = "v1"
 _KEY_BYTES = 32
