@@ -37,7 +37,7 @@ _USER: Final = re.compile(r"[A-Za-z0-9._+@][A-Za-z0-9._+@-]{0,63}")
 _LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NUMBER_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
-_REFUSED_IN_PATH: Final = frozenset("\\%?#\"<>^`{|} ")
+_REFUSED_IN_PATH: Final = frozenset('\\%?#"<>^`{|} ')
 _LOCAL_NAMES: Final = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 # Addresses that carry an IPv4 address in their last 32 bits: IPv4-compatible and NAT64.
 _CARRIERS: Final = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))

@@ -14,7 +14,9 @@ _JOB_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 # Control characters, and what breaks a line: they forge lines in listings, logs and terminals.
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Zl", "Zp"})
 # Drawn as nothing and skipped by some file systems, beyond category Cf (format characters).
-_IGNORABLE: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
+_IGNORABLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
 
 
 class ProjectName(str):

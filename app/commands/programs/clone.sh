@@ -9,7 +9,6 @@ absent() {
 clean_up() {
   stop_work
   rm -rf "./$job" 2>/dev/null || rm -rf "./$job"
-  enter ../.. "$root" && rmdir ./.bareboat/tmp ./.bareboat 2>/dev/null
 }
 
 git_ready
@@ -29,12 +28,10 @@ run git "$@" -- "$url" "./$job" || exit
 if [ -n "$submodules" ]; then
   run git -C "./$job" submodule update --init --recursive --progress || exit
 fi
-chmod 755 "./$job"
-outcome=$(cd -P -- "./$job" && print_outcome '' | tr '\0' '\001') || exit
+( cd -P -- "./$job" && print_outcome '' ) || exit
 
 # rename(2) would take the place of an empty folder, so look just before it; mv -n would lie about success.
 ( enter ../.. "$root" || refuse 75 '.bareboat/tmp was moved away'
   absent "./$name"
   mv -T -- "./.bareboat/tmp/$job" "./$name" || { absent "./$name"; refuse 71 "$name cannot be put in its place"; }
   [ -d "./$name/.git" ] && [ ! -L "./$name" ] || refuse 75 "$name is not where it was put" ) || exit
-printf %s "$outcome" | tr '\001' '\0'

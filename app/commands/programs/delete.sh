@@ -31,8 +31,14 @@ if [ -e "./$name" ]; then
   [ -n "$force" ] || ( guard ) || exit
   word=deleted
 fi
+
+# What an earlier try of this job has left there is taken away first.
 [ -d ./.bareboat ] || [ "$word" = deleted ] || { printf 'missing\n'; exit 0; }
-( enter_own "$root" trash && empty_trash ) || exit
+( enter_own "$root" trash ) || exit
+if ! ( enter_own "$root" trash && empty_trash ); then
+  [ "$word" = missing ] || refuse 71 "the remains of an earlier try cannot be removed: .bareboat/trash/$job"
+  word=trashed
+fi
 if [ "$word" = deleted ]; then
   mv -T -- "./$name" "./.bareboat/trash/$job" || refuse 71 "$name cannot be moved into .bareboat/trash"
   ( enter_own "$root" trash && empty_trash ) || word=trashed

@@ -75,16 +75,10 @@ enter_own() {
   own_folder "$2" "$1/.bareboat/$2"
 }
 
-# mkdir and cd are tried again, for another job may just have removed the folder as empty.
 own_folder() {
-  for again in 1 2 3; do
-    [ ! -L "./$1" ] || refuse 75 "$1 in the projects root is a link"
-    mkdir -m 700 "./$1" 2>/dev/null || [ -d "./$1" ] || continue
-    enter "./$1" "$2" && return 0
-    [ ! -d "./$1" ] || refuse 75 "$1 is not where it should be"
-  done
-  room_left
-  refuse 71 "$1 cannot be made in the projects root"
+  [ ! -L "./$1" ] || refuse 75 "$1 in the projects root is a link"
+  mkdir -m 700 "./$1" 2>/dev/null || [ -d "./$1" ] || { room_left; refuse 71 "$1 cannot be made in the projects root"; }
+  enter "./$1" "$2" || refuse 75 "$1 is not where it should be"
 }
 
 git_ready() {

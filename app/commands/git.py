@@ -1,0 +1,157 @@
+"""What is done to projects with git on a node: builders of Commands. What they print is read in `gitstatus.py`.
+
+Exit statuses of 70 and above are ours (`programs.REFUSALS`) and their reasons are on stderr, a line each: names of
+files, commits, configuration keys. Any other status is git's own: see `giterrors.py`.
+"""
+
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Final, Literal
+
+from app.commands.base import Command, Place
+from app.commands.gitenv import NO_FILE, git_environment
+from app.commands.giturl import GitUrl
+from app.commands.paths import JobKey, ProjectName, ProjectsRoot
+from app.commands.programs import REFUSALS, load_program
+from app.commands.refs import GitRef
+
+STATUS_LIMIT_BYTES: Final = 512 * 1024
+
+_CLONE: Final = load_program("git", "clone")
+_PULL: Final = load_program("git", "pull")
+_STATUS: Final = load_program("git", "status")
+_CHECKOUT: Final = load_program("git", "checkout")
+_DELETE: Final = load_program("git", "delete")
+_RESOLVE: Final = load_program("resolve")
+
+
+def clone(
+    root: ProjectsRoot,
+    name: ProjectName,
+    url: GitUrl,
+    *,
+    branch: GitRef | None = None,
+    depth: int | None = None,
+    submodules: bool = False,
+    job_key: str,
+    allowed_schemes: Iterable[str],
+    pinned_address: str | None = None,
+    known_hosts_file: str = NO_FILE,
+    timeout_seconds: int = 3600,
+) -> Command:
+    """Clones into `.bareboat/tmp/JOB_KEY`, then one rename; whatever fails or ends it, that folder is removed.
+
+    Prints an outcome (`gitstatus.parse_outcome`) on stdout, progress on stderr. `branch` may be a tag.
+    """
+    numbers = (str(depth) if depth else "", "1" if submodules else "")
+    return Command(
+        program=_CLONE,
+        arguments=(root, name, JobKey(job_key), url.text, branch or "", *numbers),
+        environment=git_environment(
+            root,
+            url=url,
+            allowed_schemes=allowed_schemes,
+            pinned_address=pinned_address,
+            known_hosts_file=known_hosts_file,
+        ),
+        place=Place(root),
+        timeout_seconds=timeout_seconds,
+        refusals=REFUSALS,
+    )
+
+
+def pull(
+    root: ProjectsRoot,
+    name: ProjectName,
+    url: GitUrl,
+    *,
+    branch: GitRef | None = None,
+    strategy: Literal["ff-only", "reset"] = "ff-only",
+    job_key: str,
+    allowed_schemes: Iterable[str],
+    pinned_address: str | None = None,
+    known_hosts_file: str = NO_FILE,
+    timeout_seconds: int = 3600,
+) -> Command:
+    """Fetches, then moves the branch that is checked out to its own upstream at origin.
+
+    `branch` is followed only where the branch of that name names no upstream itself. `reset` keeps what it drops
+    (commits, staged and changed files) reachable from a recovery ref, which the outcome names; untracked files stay.
+    """
+    return Command(
+        program=_PULL,
+        arguments=(url.text, branch or "", strategy, JobKey(job_key)),
+        environment=git_environment(
+            root,
+            url=url,
+            allowed_schemes=allowed_schemes,
+            pinned_address=pinned_address,
+            known_hosts_file=known_hosts_file,
+        ),
+        place=Place(root, name),
+        timeout_seconds=timeout_seconds,
+        refusals=REFUSALS,
+    )
+
+
+def status(root: ProjectsRoot, name: ProjectName, *, url: GitUrl | None = None, timeout_seconds: int = 20) -> Command:
+    """Head and changes in one round trip, without a lock; read by `gitstatus.parse_status`."""
+    return Command(
+        program=_STATUS,
+        arguments=(url.text if url else "", str(STATUS_LIMIT_BYTES)),
+        environment={**git_environment(root), "GIT_OPTIONAL_LOCKS": "0"},
+        place=Place(root, name),
+        timeout_seconds=timeout_seconds,
+        refusals=REFUSALS,
+    )
+
+
+def checkout(
+    root: ProjectsRoot, name: ProjectName, ref: GitRef, *, url: GitUrl | None = None, timeout_seconds: int = 600
+) -> Command:
+    """A local branch, else one of origin's (made here, following it), else a tag or a commit (detached). No fetch."""
+    return Command(
+        program=_CHECKOUT,
+        arguments=(url.text if url else "", ref),
+        environment=git_environment(root),
+        place=Place(root, name),
+        timeout_seconds=timeout_seconds,
+        refusals=REFUSALS,
+    )
+
+
+def delete(
+    root: ProjectsRoot,
+    name: ProjectName,
+    *,
+    force: bool = False,
+    job_key: str,
+    url: GitUrl | None = None,
+    timeout_seconds: int = 1800,
+) -> Command:
+    """Prints `missing` (nothing was there), `deleted`, or `trashed`: gone from its place, but some of its files
+    belong to others and are left in `.bareboat/trash/JOB_KEY`. Without `force`, a look at the work comes first."""
+    return Command(
+        program=_DELETE,
+        arguments=(root, name, JobKey(job_key), url.text if url else "", "1" if force else ""),
+        environment=git_environment(root),
+        place=Place(root),
+        timeout_seconds=timeout_seconds,
+        refusals=REFUSALS,
+    )
+
+
+def resolve(host: str, *, timeout_seconds: int = 15) -> Command:
+    """Asks the node for the addresses of `host` (a GitUrl's); read by `parse_addresses`."""
+    return Command(
+        program=_RESOLVE,
+        arguments=(host,),
+        timeout_seconds=timeout_seconds,
+        refusals=MappingProxyType({85: REFUSALS[85]}),
+    )
+
+
+def parse_addresses(output: bytes) -> tuple[str, ...]:
+    """The addresses, each once, in the node's order. Words that are no address are kept: they are denied, later."""
+    lines = output.decode("utf-8", "replace").splitlines()
+    return tuple(dict.fromkeys(line.split()[0][:64] for line in lines if line.strip()))

@@ -1,0 +1,170 @@
+"""The surroundings of every git call on a node: no prompt, no hook, no foreign configuration, only allowed schemes.
+
+git reads the settings through GIT_CONFIG_COUNT (2.31+); `programs/git.sh` hands them to older ones in another way.
+"""
+
+import ipaddress
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from app.commands.giturl import GitUrl
+
+NO_FILE: Final = "/dev/null"
+
+# Hooks can also be defined by configuration since git 2.54; those of each event are switched off by name.
+_HOOK_EVENTS: Final = (
+    "post-checkout",
+    "post-merge",
+    "post-index-change",
+    "reference-transaction",
+    "pre-auto-gc",
+    "post-rewrite",
+    "pre-rebase",
+    "pre-commit",
+    "pre-merge-commit",
+    "fsmonitor-watchman",
+)
+
+_SETTINGS: Final[tuple[tuple[str, str], ...]] = (
+    ("core.hooksPath", NO_FILE),
+    *((f"hook.{event}.enabled", "false") for event in _HOOK_EVENTS),
+    ("core.fsmonitor", "false"),
+    ("core.untrackedCache", "false"),
+    ("core.protectHFS", "true"),
+    ("core.protectNTFS", "true"),
+    ("core.askPass", ""),
+    ("core.pager", "cat"),
+    ("safe.bareRepository", "explicit"),
+    ("protocol.ext.allow", "never"),
+    ("protocol.file.allow", "never"),
+    ("submodule.recurse", "false"),
+    ("fetch.recurseSubmodules", "false"),
+    ("transfer.fsckObjects", "true"),
+    ("fetch.fsck.badTimezone", "ignore"),
+    ("fetch.fsck.missingSpaceBeforeDate", "ignore"),
+    ("fetch.fsck.zeroPaddedFilemode", "ignore"),
+    ("transfer.bundleURI", "false"),
+    ("transfer.credentialsInUrl", "die"),
+    ("http.followRedirects", "false"),
+    ("http.lowSpeedLimit", "1000"),
+    ("http.lowSpeedTime", "60"),
+    ("http.proxy", ""),
+    ("credential.helper", ""),
+    ("init.templateDir", ""),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("log.showSignature", "false"),
+    ("advice.detachedHead", "false"),
+)
+
+_VARIABLES: Final[Mapping[str, str]] = {
+    "HOME": NO_FILE,  # git before 2.32 knows no GIT_CONFIG_GLOBAL; and curl would read ~/.netrc
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": NO_FILE,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "GIT_PROTOCOL_FROM_USER": "0",
+    "GIT_LFS_SKIP_SMUDGE": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_PROGRESS_DELAY": "0",
+    "GIT_ADVICE": "0",
+    # Who a commit of `git stash create` is by; nothing else here makes one.
+    "GIT_AUTHOR_NAME": "Bareboat",
+    "GIT_AUTHOR_EMAIL": "bareboat@localhost",
+    "GIT_COMMITTER_NAME": "Bareboat",
+    "GIT_COMMITTER_EMAIL": "bareboat@localhost",
+}
+
+_SSH_OPTIONS: Final = (
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    "GlobalKnownHostsFile=none",
+    "IdentitiesOnly=yes",
+    "PasswordAuthentication=no",
+    "KbdInteractiveAuthentication=no",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "ClearAllForwardings=yes",
+    "PermitLocalCommand=no",
+    "ProxyCommand=none",
+    "ControlPath=none",
+    "UpdateHostKeys=no",
+    "VerifyHostKeyDNS=no",
+    "ConnectTimeout=15",
+    "ServerAliveInterval=15",
+    "ServerAliveCountMax=3",
+)
+
+# What `git config --list --name-only` may show, one key a line: what our own clone writes, then what people set by
+# hand without harm. A remote named like an address would redirect that address, so names of remotes are plain.
+CONFIG_KEYS: Final = "|".join(
+    (
+        r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks)",
+        r"extensions\.(objectformat|refstorage)",
+        r"remote\.[A-Za-z0-9][A-Za-z0-9._-]*\.(url|fetch|tagopt|pushurl)",
+        r"branch\..+\.(remote|merge|rebase|description|pushremote)",
+        r"submodule\..+\.(url|active)",
+        r"user\.(name|email|signingkey)",
+        r"pull\.(ff|rebase)",
+        r"push\.(default|autosetupremote)",
+        r"rerere\.(enabled|autoupdate)",
+        r"color\.[a-z.]+",
+    )
+)
+
+
+def git_environment(
+    root: str,
+    *,
+    url: GitUrl | None = None,
+    allowed_schemes: Iterable[str] = (),
+    pinned_address: str | None = None,
+    known_hosts_file: str = NO_FILE,
+) -> dict[str, str]:
+    """Everything a git program needs. Without schemes no transport is allowed at all.
+
+    `pinned_address` is the address that `url`'s host was checked to have; git then asks no name server (https and
+    http: git 2.37 and later; git:// knows no pin).
+    """
+    settings = [*_SETTINGS, *_pins(url, pinned_address)]
+    return {
+        **_VARIABLES,
+        "GIT_CEILING_DIRECTORIES": root,
+        "GIT_ALLOW_PROTOCOL": ":".join(allowed_schemes),
+        "GIT_SSH_COMMAND": ssh_command(known_hosts_file, url=url, pinned_address=pinned_address),
+        "BAREBOAT_CONFIG_KEYS": CONFIG_KEYS,
+        "GIT_CONFIG_COUNT": str(len(settings)),
+        **{f"GIT_CONFIG_KEY_{index}": key for index, (key, _) in enumerate(settings)},
+        **{f"GIT_CONFIG_VALUE_{index}": value for index, (_, value) in enumerate(settings)},
+    }
+
+
+def ssh_command(
+    known_hosts_file: str = NO_FILE, *, url: GitUrl | None = None, pinned_address: str | None = None
+) -> str:
+    """What git runs (through a shell) for ssh addresses. With an empty known_hosts file no host is trusted."""
+    options = [f"UserKnownHostsFile={_plain_file(known_hosts_file)}", *_SSH_OPTIONS]
+    if url is not None and url.scheme == "ssh" and pinned_address is not None:
+        options += [f"HostName={_address(pinned_address)}", f"HostKeyAlias={url.host}"]
+    return " ".join(["ssh", "-F", "none", "-T", *(f"-o {shlex.quote(option)}" for option in options)])
+
+
+def _pins(url: GitUrl | None, address: str | None) -> list[tuple[str, str]]:
+    if url is None or address is None or url.scheme not in ("https", "http") or url.address is not None:
+        return []
+    plain = _address(address)
+    return [("http.curloptResolve", f"{url.host}:{url.effective_port}:{f'[{plain}]' if ':' in plain else plain}")]
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
+def _plain_file(path: str) -> str:
+    """ssh splits this option at blanks and expands %; so neither is in it."""
+    if not re.fullmatch(r"/[A-Za-z0-9._/-]+", path):
+        raise ValueError(f"{path!r} is no plain absolute path for a known_hosts file")
+    return path
