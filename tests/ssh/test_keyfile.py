@@ -1,6 +1,7 @@
 """Private keys made by the real ssh-keygen, puttygen and openssl."""
 
 import base64
+import contextlib
 import io
 import shutil
 import subprocess
@@ -327,10 +328,8 @@ def test_a_changed_byte_never_does_more_than_refuse(originals: Path, position: i
     blob, label = FUZZED.setdefault(form, fuzzed(originals, form))
     position %= len(blob)
     text = armour(blob[:position] + bytes([value]) + blob[position + 1 :], label)
-    try:
+    with contextlib.suppress(UnreadableKey):
         load_private_key(text)
-    except UnreadableKey as refused:
-        assert refused.message
 
 
 FUZZED: dict[str, tuple[bytes, str]] = {}
