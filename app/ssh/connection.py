@@ -26,7 +26,7 @@ from app.ssh.target import Target
 CHANNEL_SECONDS: Final = 20.0
 
 
-class PinnedConnection(fabric.Connection):  # type: ignore[misc]
+class PinnedConnection(fabric.Connection):
     """Opens only to the pinned host key, within the target's limits, with the target's key and nothing else: no
     ssh_config, no agent, no key look-up, no known_hosts.
 
@@ -36,6 +36,7 @@ class PinnedConnection(fabric.Connection):  # type: ignore[misc]
     # Fabric takes attributes that the class does not have for settings.
     target: Target = cast(Target, None)
     _pins: tuple[HostKeyLine, ...] = ()
+    gateway: "PinnedConnection | None" = None
     _own_gateway: "PinnedConnection | None" = None
     _at_door: HardenedTransport | None = None
 
@@ -76,7 +77,8 @@ class PinnedConnection(fabric.Connection):  # type: ignore[misc]
         if self.gateway is None:
             self._own_gateway = PinnedConnection(self.target.jump)
             self.gateway = self._own_gateway
-        return tunnel(self.gateway, self.target, deadline)
+        seconds = deadline.left(self.target.limits.connect)
+        return tunnel(self.gateway, self.target.hostname, self.target.port, seconds)
 
     def _transport(self, sock: Any) -> HardenedTransport:
         accept = partial(_judge, self._pins, str(self.target))
@@ -102,23 +104,20 @@ class PinnedConnection(fabric.Connection):  # type: ignore[misc]
             raise missing_type(offered, self._pins, who)
 
 
-def tunnel(gateway: PinnedConnection, target: Target, deadline: Deadline) -> paramiko.Channel:
-    """A direct-tcpip channel of `gateway` to the target: a socket for the next hop."""
+def tunnel(gateway: PinnedConnection, hostname: str, port: int, seconds: float) -> paramiko.Channel:
+    """A direct-tcpip channel of `gateway`: a socket for the next hop. Raises NodeUnreachable, ConnectTimeout,
+    ConnectionLost."""
     gateway.open()
+    place = f"{hostname}:{port}"
     try:
-        return gateway.transport.open_channel(
-            "direct-tcpip",
-            (target.hostname, target.port),
-            ("127.0.0.1", 0),
-            timeout=deadline.left(target.limits.connect),
-        )
+        return gateway.transport.open_channel("direct-tcpip", (hostname, port), ("127.0.0.1", 0), timeout=seconds)
     except paramiko.ChannelException as error:
         raise NodeUnreachable(
-            f"The jump host {gateway.target} has no way to {target}, or forbids it (AllowTcpForwarding)."
+            f"The jump host {gateway.target} has no way to {place}, or forbids it (AllowTcpForwarding)."
         ) from error
-    except (paramiko.SSHException, EOFError) as error:
+    except (paramiko.SSHException, EOFError, OSError) as error:
         if gateway.is_connected:
-            raise ConnectTimeout(f"{target} did not answer the jump host {gateway.target} in time.") from error
+            raise ConnectTimeout(f"{place} did not answer the jump host {gateway.target} in time.") from error
         raise ConnectionLost(f"The connection to the jump host {gateway.target} was lost.") from error
 
 

@@ -37,7 +37,7 @@ _WIRE_LOG: Final = "app.ssh.wire"
 logging.getLogger(_WIRE_LOG).setLevel(logging.CRITICAL + 1)
 
 
-class CappedPacketizer(Packetizer):  # type: ignore[misc]
+class CappedPacketizer(Packetizer):
     """Reads in large pieces, refuses oversized packets and endless greetings, has no timer thread: the caller's
     deadline hangs up from outside. `received_bytes` counts all that came in."""
 
@@ -95,7 +95,7 @@ class CappedPacketizer(Packetizer):  # type: ignore[misc]
         return taken
 
 
-class HardenedTransport(paramiko.Transport):  # type: ignore[misc]
+class HardenedTransport(paramiko.Transport):
     """A transport that negotiates strong algorithms and the given host key algorithms only, and shows the host key to
     `accept` inside every key exchange, after its signature was checked and before anything else is said.
 
@@ -159,7 +159,7 @@ class HardenedTransport(paramiko.Transport):  # type: ignore[misc]
         self._accept(self.host_key)
 
 
-class PinnedClient(paramiko.SSHClient):  # type: ignore[misc]
+class PinnedClient(paramiko.SSHClient):
     """What Fabric holds: a client that connects to nothing by itself and only carries a verified transport."""
 
     def __init__(self) -> None:

@@ -16,10 +16,10 @@ from app.commands.base import Command
 from app.errors import ConnectionLost, ConnectTimeout, NodeBusy, NodeError
 from app.ssh.connection import PinnedConnection
 from app.ssh.deadline import Deadline
-from app.ssh.hostkeys import read_pins
 from app.ssh.process import NotStarted, run_command
 from app.ssh.target import Target
 from app.ssh.watch import QUIET, Result, Watch
+from app.ssh.way import ensure_way_pinned, hops
 
 MAX_CONNECTIONS: Final = 4
 MAX_HANDSHAKES: Final = 2
@@ -155,7 +155,7 @@ class ConnectionPool:
 
     def _acquire(self, target: Target, *, tunnel: bool = False) -> tuple[_Link, bool]:
         """A link with room, and whether it was opened for this. Raises what opening it raised."""
-        _ensure_pins(target)
+        ensure_way_pinned(target)
         self.reap()
         deadline = Deadline(target.limits.deadline)
         with self._changed:
@@ -249,12 +249,6 @@ class ConnectionPool:
             self._release(gateway, tunnel=True)
 
 
-def _ensure_pins(target: Target | None) -> None:
-    while target is not None:
-        read_pins(target.host_keys, str(target))
-        target = target.jump
-
-
 def _with_room(line: _Line, *, tunnel: bool) -> _Link | None:
     return next((link for link in line.links if link.has_room(tunnel=tunnel)), None)
 
@@ -290,6 +284,5 @@ def _is_over(link: _Link, old: float) -> bool:
 
 def _concerns(known: Target, target: Target) -> bool:
     """Whether `known` is this node, by name or by address, or is reached through it."""
-    if known.name == target.name or (known.hostname, known.port) == (target.hostname, target.port):
-        return True
-    return known.jump is not None and _concerns(known.jump, target)
+    place = (target.hostname, target.port)
+    return any(hop.name == target.name or (hop.hostname, hop.port) == place for hop in hops(known))

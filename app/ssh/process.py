@@ -144,8 +144,8 @@ class _Run:
         noise = max(self._stdout.frame.noise_bytes, self._stderr.frame.noise_bytes)
         if noise > MAX_NOISE_BYTES or self._login.has_passed:
             raise ShellUnusable(
-                f"The login of {self._who} starts no POSIX shell, or not in time; look at the account's login shell, "
-                "its start files, and a forced command in authorized_keys."
+                f"The login of {self._who} starts no POSIX shell, or not in time; look at the account's login "
+                "shell, its start files, and a forced command in authorized_keys."
             )
 
     def _wait(self, seconds: float) -> None:
@@ -178,7 +178,7 @@ class _Run:
             return ConnectionLost(f"The connection to {self._who} was lost; what ran there may still run for a while.")
         return ShellUnusable(
             f"The login of {self._who} ended without starting a POSIX shell (exit status "
-            f"{self._channel.exit_status}); is its login shell nologin, or is there a forced command in authorized_keys?"
+            f"{self._channel.exit_status}); is its login shell nologin, or is there a forced command?"
         )
 
     def _unproved(self) -> ConnectionLost:
