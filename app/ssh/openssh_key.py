@@ -192,7 +192,7 @@ def _open_chacha(key: bytes, _iv: bytes, sealed: bytes, tag: bytes) -> bytes:
     return _decrypt(Cipher(algorithms.ChaCha20(key[:32], b"\x01" + bytes(15)), mode=None), sealed)
 
 
-def _decrypt(cipher: Cipher, sealed: bytes) -> bytes:  # type: ignore[type-arg]  # any mode
+def _decrypt(cipher: Cipher, sealed: bytes) -> bytes:
     decryptor = cipher.decryptor()
     return decryptor.update(sealed) + decryptor.finalize()
 
