@@ -11,16 +11,8 @@ from app.ssh.deadline import Deadline
 from app.ssh.dial import dial
 from app.ssh.handshake import IncompatiblePeer, exchange_keys, load_private_key, log_in, show_host_key
 from app.ssh.hardening import HardenedTransport, PinnedClient
-from app.ssh.hostkeys import (
-    ALGORITHMS,
-    HostKeyLine,
-    UnreadableHostKey,
-    algorithms,
-    ensure_pinned,
-    host_key_from_blob,
-    missing_type,
-    read_pins,
-)
+from app.ssh.hostkeys import ALGORITHMS, HostKeyLine, UnreadableHostKey, host_key_from_blob
+from app.ssh.pins import algorithms, ensure_pinned, missing_type, read_pins
 from app.ssh.target import Target
 
 CHANNEL_SECONDS: Final = 20.0

@@ -1,9 +1,16 @@
-"""Host keys as values: reading a pinned line strictly, its fingerprint, and what may be negotiated for it."""
+"""Host keys as values: read strictly from one line, from the wire, and from text that people paste.
+
+The reader of known_hosts is written from sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". One bad line never hides the others, and
+what is not understood is refused by number and reason: paramiko's reader drops the whole file at one bad line, and takes
+negated names for names.
+"""
 
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable
+import hmac
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
-from app.errors import HostKeyMismatch, HostKeyUnknown, Invalid
+from app.errors import Invalid
 
 # What is offered in the key exchange for a key of each type (RFC 8332: an RSA key signs with SHA-2).
 ALGORITHMS: Final[dict[str, tuple[str, ...]]] = {
@@ -23,6 +30,12 @@ ALGORITHMS: Final[dict[str, tuple[str, ...]]] = {
 }
 _MIN_RSA_BITS: Final = 2048
 _MAX_LINE: Final = 8192
+_MAX_LINES: Final = 10_000
+_SSH_PORT: Final = 22
+_REFUSED_MARKERS: Final = {
+    "@revoked": "this key is revoked",
+    "@cert-authority": "a certificate authority cannot be pinned; pin the node's own key",
+}
 
 
 class UnreadableHostKey(Invalid):
@@ -42,6 +55,14 @@ class HostKeyLine:
 
     def __str__(self) -> str:
         return f"{self.type} {self.public_key}"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLine:
+    """A line that was not taken: its number, counted from 1, and why."""
+
+    number: int
+    reason: str
 
 
 def parse_host_key(text: str) -> HostKeyLine:
@@ -65,43 +86,42 @@ def fingerprint(blob: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
-def algorithms(pins: Iterable[HostKeyLine]) -> tuple[str, ...]:
-    """What to negotiate for these pins, and nothing else: another type is never even asked for."""
-    types = {pin.type for pin in pins}
-    return tuple(name for type_, names in ALGORITHMS.items() if type_ in types for name in names)
+def import_known_hosts(text: str, hostname: str, port: int) -> tuple[list[HostKeyLine], list[RefusedLine]]:
+    """The keys for one host, each once, in their order; and the lines refused. Lines of other hosts are passed over.
+
+    A revoked key is never taken, whatever other lines say. Certificate authorities are refused: keys are pinned.
+    """
+    refused: list[RefusedLine] = []
+    entries = [entry for entry in _entries(text, refused) if _matches(entry, _lookup_name(hostname, port), refused)]
+    revoked = {entry.key for entry in entries if entry.marker == "@revoked"}
+    refused += [RefusedLine(entry.number, _REFUSED_MARKERS[entry.marker]) for entry in entries if entry.marker]
+    refused += [
+        RefusedLine(entry.number, "this key is revoked by another line")
+        for entry in entries
+        if not entry.marker and entry.key in revoked
+    ]
+    keys = [entry.key for entry in entries if not entry.marker and entry.key not in revoked]
+    return _unique(keys), sorted(refused, key=lambda line: line.number)
 
 
-def read_pins(lines: Iterable[str], who: str) -> tuple[HostKeyLine, ...]:
-    """The pins of a Target. Raises HostKeyUnknown when there is none."""
-    pins = tuple(parse_host_key(line) for line in lines)
-    if not pins:
-        raise HostKeyUnknown(f"No host key of {who} is pinned; nothing was sent. Scan it, compare, and pin its key.")
-    return pins
+def import_public_keys(text: str) -> tuple[list[HostKeyLine], list[RefusedLine]]:
+    """The keys of `type base64 comment` lines, as in `/etc/ssh/ssh_host_*_key.pub`; and the lines refused."""
+    keys: list[HostKeyLine] = []
+    refused: list[RefusedLine] = []
+    for number, line in _lines(text):
+        try:
+            keys.append(parse_host_key(" ".join(line.split())))
+        except UnreadableHostKey as error:
+            refused.append(RefusedLine(number, error.message))
+    return _unique(keys), refused
 
 
-def ensure_pinned(offered: HostKeyLine, pins: tuple[HostKeyLine, ...], who: str) -> None:
-    """Raises HostKeyMismatch unless the offered key is one of the pins, byte for byte."""
-    if offered not in pins:
-        raise HostKeyMismatch(
-            f"{who} shows the {offered.type} key {offered.fingerprint}, pinned is {_named(pins)}; no login was tried. "
-            "Was it installed anew? Compare on its console (ssh-keygen -lf), then approve the new key, or find out who"
-            " answers there.",
-            offered=str(offered),
-        )
-
-
-def missing_type(offered: HostKeyLine, pins: tuple[HostKeyLine, ...], who: str) -> HostKeyMismatch:
-    """The error for a node that has no key of a pinned type at all."""
-    types = ", ".join(sorted({pin.type for pin in pins}))
-    return HostKeyMismatch(
-        f"{who} offers no {types} key, but that is what is pinned; it shows the {offered.type} key "
-        f"{offered.fingerprint}. No login was tried. Compare on its console, then approve the new key.",
-        offered=str(offered),
-    )
-
-
-def _named(pins: tuple[HostKeyLine, ...]) -> str:
-    return " or ".join(f"{pin.type} {pin.fingerprint}" for pin in pins)
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    number: int
+    hosts: str
+    marker: str
+    key: HostKeyLine
 
 
 def _checked(type_: str, text: str) -> HostKeyLine:
@@ -127,3 +147,83 @@ def _decoded(text: str) -> bytes:
     if base64.b64encode(blob).decode() != text:
         raise UnreadableHostKey("The key is not plain base64; copy the whole line.")
     return blob
+
+
+def _entries(text: str, refused: list[RefusedLine]) -> Iterator[_Entry]:
+    for number, line in _lines(text):
+        try:
+            yield _entry(number, line.split())
+        except UnreadableHostKey as error:
+            refused.append(RefusedLine(number, error.message))
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Numbered lines, without empty ones and comments."""
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", text)[:_MAX_LINES], 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, line
+
+
+def _entry(number: int, words: list[str]) -> _Entry:
+    marker = words.pop(0) if words[0].startswith("@") else ""
+    if marker and marker not in _REFUSED_MARKERS:
+        raise UnreadableHostKey(f"The marker is not known; only {' and '.join(_REFUSED_MARKERS)} are.")
+    if len(words) < 3:
+        raise UnreadableHostKey("A line of known_hosts is: names, key type, key.")
+    return _Entry(number, words[0], marker, parse_host_key(f"{words[1]} {words[2]}"))
+
+
+def _lookup_name(hostname: str, port: int) -> str:
+    """The name under which ssh looks a host up: with brackets and port, unless the port is 22."""
+    name = hostname.lower()
+    return name if port == _SSH_PORT else f"[{name}]:{port}"
+
+
+def _matches(entry: _Entry, name: str, refused: list[RefusedLine]) -> bool:
+    try:
+        if entry.hosts.startswith("|"):
+            return _is_hash_of(entry.hosts, name)
+        return _is_listed(entry.hosts.lower().split(","), name)
+    except UnreadableHostKey as error:
+        refused.append(RefusedLine(entry.number, error.message))
+        return False
+
+
+def _is_hash_of(field: str, name: str) -> bool:
+    """`|1|salt|hash`: HMAC-SHA1 of the name under the salt."""
+    try:
+        empty, version, salt, digest = field.split("|")
+        key, wanted = base64.b64decode(salt, validate=True), base64.b64decode(digest, validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise UnreadableHostKey("The hashed name is damaged; it should be |1|salt|hash.") from error
+    if (empty, version) != ("", "1"):
+        raise UnreadableHostKey("The hashed name is of an unknown kind; only |1| is known.")
+    return hmac.compare_digest(hmac.new(key, name.encode(), hashlib.sha1).digest(), wanted)
+
+
+def _is_listed(patterns: list[str], name: str) -> bool:
+    """One pattern must match, and no negated one may."""
+    if any(pattern.startswith("!") and _fits(pattern[1:], name) for pattern in patterns):
+        return False
+    return any(not pattern.startswith("!") and _fits(pattern, name) for pattern in patterns)
+
+
+def _fits(pattern: str, name: str) -> bool:
+    """`*` is any text, `?` one character, and nothing else is special. Linear, whatever the pattern."""
+    at, star, resume = 0, -1, 0
+    here = 0
+    while here < len(name):
+        if at < len(pattern) and pattern[at] in ("?", name[here]):
+            at, here = at + 1, here + 1
+        elif at < len(pattern) and pattern[at] == "*":
+            star, resume, at = at, here, at + 1
+        elif star >= 0:
+            resume += 1
+            at, here = star + 1, resume
+        else:
+            return False
+    return not pattern[at:].strip("*")
+
+
+def _unique(keys: Iterable[HostKeyLine]) -> list[HostKeyLine]:
+    return list(dict.fromkeys(keys))

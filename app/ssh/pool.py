@@ -16,10 +16,10 @@ from app.commands.base import Command
 from app.errors import ConnectionLost, ConnectTimeout, NodeBusy, NodeError
 from app.ssh.connection import PinnedConnection
 from app.ssh.deadline import Deadline
+from app.ssh.pins import ensure_way_pinned, hops
 from app.ssh.process import NotStarted, run_command
 from app.ssh.target import Target
 from app.ssh.watch import QUIET, Result, Watch
-from app.ssh.way import ensure_way_pinned, hops
 
 MAX_CONNECTIONS: Final = 4
 MAX_HANDSHAKES: Final = 2

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Self
 
 from app.commands.base import Command
+from app.ssh.pins import ensure_way_pinned
 from app.ssh.target import Target
 from app.ssh.watch import QUIET, Result, Watch
-from app.ssh.way import ensure_way_pinned
 
 Matcher = Callable[[Target, Command], bool]
 Answer = Result | Exception
