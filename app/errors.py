@@ -12,6 +12,7 @@ BareboatError
 │   ├── NameTaken  NodeInUse  KeyInUse  NodeOffline  HostKeyUnpinned  ProjectBusy  WrongState …
 ├── Throttled               too many requests; try later                    429
 ├── MasterKeyMissing  MasterKeyUnsafe  SecretUnreadable                     500
+├── DatabaseNotCurrent      its tables are older or newer than the code     500
 ├── NodeError               the node could not be spoken to                 502
 │   ├── HostKeyError: HostKeyUnknown  HostKeyMismatch
 │   ├── NameNotResolved  ConnectionRefused  NodeUnreachable  ConnectTimeout
@@ -92,6 +93,11 @@ class MasterKeyUnsafe(BareboatError):
 class SecretUnreadable(BareboatError):
     code = "secret_unreadable"
     message = "A stored secret does not open: it was changed, or moved here from another row; upload it again."
+
+
+class DatabaseNotCurrent(BareboatError):
+    code = "database_not_current"
+    message = "The database is not the one that this version of Bareboat expects."
 
 
 class Conflict(BareboatError):
@@ -282,6 +288,8 @@ ACT_FAILURES: dict[str, str] = {
     "tree_dirty": "There are changes that are not committed; nothing was changed.",
     "work_unpushed": "There is work that exists only here; nothing was deleted.",
     "no_upstream": "No branch is checked out, or it has no upstream; check out a branch first.",
+    "folder_missing": "There is no such folder in the project.",
+    "command_failed": "The command ended with an exit status other than 0; see its output in the log.",
     "git_failed": "git failed; its last lines are in the log.",
     "cancelled_before_start": "Cancelled before it started; nothing was done on the node.",
     "internal_error": "A fault in Bareboat itself; the controller's log has the details.",

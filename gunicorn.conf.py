@@ -1,0 +1,26 @@
+"""How `gunicorn wsgi:app` serves: one process with the web, the scheduler and the job runner in it.
+
+One worker, because each worker would start a scheduler of its own. More web processes: start them with
+BAREBOAT_SCHEDULER_ENABLED=false. Every value can be overridden on gunicorn's command line.
+"""
+
+import os
+from typing import Any
+
+bind = os.environ.get("BAREBOAT_BIND", "127.0.0.1:8000")
+workers = 1
+worker_class = "gthread"
+threads = 16
+graceful_timeout = 10
+keepalive = 5
+proc_name = "bareboat"
+control_socket_disable = True  # newer gunicorns would make a socket in the user's home
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Threads and connections end with the worker, so that SIGTERM needs seconds."""
+    from app import stop  # not above: the checkout is not on the path yet when this file is read
+
+    application = getattr(worker, "wsgi", None)
+    if application is not None:  # it never came up
+        stop(application)
