@@ -38,6 +38,11 @@ class JobContext:
         self._cancel_checked_at = 0.0
         self._cancelled = False
 
+    @property
+    def key(self) -> str:
+        """Names what this job makes on the node; the same at every attempt, so that remains are found again."""
+        return f"job-{self.order.job_id}"
+
     def progress(self, phase: str, percent: int | None = None, detail: str = "") -> None:
         """`phase` is a stable word, `percent` of the whole act, `detail` a few words for people."""
         now = time.monotonic()

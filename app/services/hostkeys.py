@@ -7,7 +7,8 @@ from app.services.events import Actor, event
 from app.services.nodes import get_node
 from app.services.runtime import runtime
 from app.services.targets import build_target, find_target
-from app.ssh.hostkeys import HostKeyLine, import_known_hosts, parse_host_key
+from app.ssh.hostkeys import RefusedLine, import_known_hosts
+from app.ssh.pins import HostKeyLine, parse_host_key
 from app.ssh.scan import scan
 
 
@@ -46,14 +47,14 @@ def pin_fingerprint(node_id: int, fingerprint: str, actor: Actor) -> HostKey:
 
 def pin_public_key(node_id: int, text: str, actor: Actor) -> HostKey:
     """Pin a key pasted from the node itself (`type base64`, as in /etc/ssh/ssh_host_*_key.pub)."""
-    return _pin(get_node(node_id), [parse_host_key(text)], actor)[0]
+    return _pin(get_node(node_id), [parse_host_key(text.strip())], actor)[0]
 
 
-def pin_known_hosts(node_id: int, text: str, actor: Actor) -> tuple[list[HostKey], list[str]]:
+def pin_known_hosts(node_id: int, text: str, actor: Actor) -> tuple[list[HostKey], list[RefusedLine]]:
     """Pin every key that a known_hosts text has for this node; answers the pins and the lines refused, with reasons."""
     node = get_node(node_id)
     keys, refused = import_known_hosts(text, node.hostname, node.ssh_port)
-    return (_pin(node, list(keys), actor) if keys else []), list(refused)
+    return (_pin(node, keys, actor) if keys else []), refused
 
 
 def unpin(node_id: int, host_key_id: int, actor: Actor) -> None:

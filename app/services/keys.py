@@ -1,5 +1,7 @@
 """SSH keys: generated or imported, sealed, never shown again."""
 
+from typing import Literal
+
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
@@ -31,8 +33,7 @@ def get_key_by_name(name: str) -> SSHKey:
     return key
 
 
-def generate_key(name: str, kind: str, actor: Actor) -> SSHKey:
-    """`kind` is `ed25519`, `ecdsa` or `rsa`."""
+def generate_key(name: str, kind: Literal["ed25519", "ecdsa", "rsa"], actor: Actor) -> SSHKey:
     return _store(name, generate_private_key(kind, f"bareboat {name}"), "key.generate", actor)
 
 

@@ -3,15 +3,14 @@
 import logging
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from flask import Flask, current_app
 from sqlalchemy import delete, or_, select, update
 
-from app.commands.probe import facts as facts_command
-from app.commands.probe import parse_facts
+from app.commands.probe import Facts
 from app.db import db, release, unit_of_work, utcnow
 from app.errors import AuthFailed, BareboatError, HostKeyError, HostKeyMismatch, HostKeyUnpinned, KeyMissing, NodeError
 from app.models import Node, NodeStatus, Probe
@@ -19,8 +18,8 @@ from app.services.events import SYSTEM, event
 from app.services.nodes import get_node
 from app.services.paging import Page, paginate
 from app.services.runtime import runtime
-from app.services.targets import build_target
-from app.ssh.target import Target
+from app.services.targets import build_worker_client
+from app.services.worker_client import WorkerClient
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +48,11 @@ def probe_node(node_id: int) -> Probe:
     started_at = utcnow()
     node = get_node(node_id)
     try:
-        target, root = build_target(node, is_probe=True), node.projects_root
+        client = build_worker_client(node, is_probe=True)
     except (HostKeyUnpinned, KeyMissing) as error:
         return _store(node_id, Sighting(started_at, reason=_reason(error), error=error))
     release()
-    return _store(node_id, _look(target, root, started_at))
+    return _store(node_id, _look(client, started_at))
 
 
 def probe_due_nodes() -> None:
@@ -91,17 +90,21 @@ def _claim_due() -> list[int]:
         return list(session.scalars(claim.returning(Node.id)))
 
 
-def _look(target: Target, root: str, started_at: datetime) -> Sighting:
+def _look(client: WorkerClient, started_at: datetime) -> Sighting:
     try:
-        latency = runtime().nodes.ping(target)
-        seen_at = time.time()
-        result = runtime().nodes.run(target, facts_command(root))
-        facts = parse_facts(result.stdout)
-    except (NodeError, BareboatError) as error:
+        latency, facts = client.probe()
+    except NodeError as error:
         return Sighting(started_at, reason=_reason(error), error=error)
-    if "clock" in facts:
-        facts["clock_skew_seconds"] = round(facts.pop("clock") - seen_at, 1)
-    return Sighting(started_at, latency_ms=round(latency * 1000, 2), facts=facts, reason=facts.pop("problem", None))
+    reason = facts.problems[0] if facts.problems else None
+    return Sighting(started_at, latency_ms=round(latency * 1000, 2), facts=_as_stored(facts), reason=reason)
+
+
+def _as_stored(facts: Facts) -> dict[str, Any]:
+    """What the node said, by name, and how far its clock is from ours."""
+    said = {name: value for name, value in asdict(facts).items() if value is not None}
+    if (clock := said.pop("clock", None)) is not None:
+        said["clock_skew_seconds"] = round(clock - time.time())
+    return said
 
 
 def _store(node_id: int, seen: Sighting) -> Probe:

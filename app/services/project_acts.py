@@ -1,15 +1,27 @@
 """What jobs do to projects: `perform_*` on the node, and the project's status that follows the job's state."""
 
+from collections.abc import Callable
+
 from flask import current_app
 
+from app.commands.gitstatus import Outcome
+from app.commands.giturl import GitUrl
 from app.commands.paths import ProjectName
 from app.commands.refs import GitRef
 from app.db import db, release, unit_of_work, utcnow
 from app.jobs.context import JobContext
 from app.jobs.registry import JobKind
 from app.models import Job, JobState, Project, ProjectStatus
+from app.redaction import printable
 from app.services.projects import ensure_git_url, get_project
-from app.services.worker_client import CloneOrder, Head, WorkerClient, build_worker_client
+from app.services.targets import build_worker_client
+from app.services.worker_client import CloneOrder, WorkerClient
+
+_DELETED = {
+    "missing": "There was nothing on the node.",
+    "deleted": "Deleted from the node.",
+    "trashed": "Gone from its place; some files belong to others and are left in .bareboat/trash in the projects root.",
+}
 
 
 def perform_clone(context: JobContext) -> None:
@@ -28,23 +40,24 @@ def perform_clone(context: JobContext) -> None:
 def perform_pull(context: JobContext) -> None:
     project, client = _prepare(context)
     name, url = ProjectName(project.name), ensure_git_url(project.git_url)
+    branch = GitRef(project.branch) if project.branch else None
     release()
-    _store_head(context, client.pull_project(name, url, context.order.params["strategy"], context))
+    _store_head(context, client.pull_project(name, url, branch, context.order.params["strategy"], context))
 
 
 def perform_checkout(context: JobContext) -> None:
     project, client = _prepare(context)
-    name, url, ref = ProjectName(project.name), project.git_url, GitRef(context.order.params["ref"])
+    name, url, ref = ProjectName(project.name), GitUrl.parse(project.git_url), GitRef(context.order.params["ref"])
     release()
     _store_head(context, client.checkout_project(name, url, ref, context))
 
 
 def perform_delete(context: JobContext) -> None:
     project, client = _prepare(context)
-    name, url = ProjectName(project.name), project.git_url
+    name, url = ProjectName(project.name), GitUrl.parse(project.git_url)
     force = bool(context.order.params["force"])
     release()
-    client.delete_project(name, url, force, context)
+    context.say(_DELETED.get(client.delete_project(name, url, force, context), "Deleted."))
 
 
 def _prepare(context: JobContext) -> tuple[Project, WorkerClient]:
@@ -56,17 +69,20 @@ def _prepare(context: JobContext) -> tuple[Project, WorkerClient]:
     return project, build_worker_client(project.node, timeout_seconds)
 
 
-def _store_head(context: JobContext, head: Head) -> None:
+def _store_head(context: JobContext, outcome: Outcome) -> None:
+    head = outcome.head
     with unit_of_work() as session:
         project = session.get_one(Project, context.order.project_id)
         project.head, project.head_subject = head.sha, head.subject[:512]
-        project.branch = head.branch
+        project.branch = outcome.branch
         project.cloned_at = project.cloned_at or utcnow()
         project.last_synced_at = utcnow()
-    context.say(f"HEAD is {head.sha[:12]} {head.subject}")
+    context.say(f"HEAD is {head.sha[:12]} {printable(head.subject)}")
+    if outcome.recovery_ref:
+        context.say(f"What was here before is kept as {outcome.recovery_ref}.")
 
 
-def _set_status(status: ProjectStatus):  # type: ignore[no-untyped-def]
+def _set_status(status: ProjectStatus) -> Callable[[Job], None]:
     def follow(job: Job) -> None:
         project = _project_of(job)
         if project is not None:

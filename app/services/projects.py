@@ -6,6 +6,7 @@ from flask import current_app
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from app.commands.gitstatus import ProjectStatus as LiveStatus
 from app.commands.giturl import GitUrl, ensure_allowed
 from app.commands.paths import ProjectName
 from app.commands.refs import GitRef
@@ -27,8 +28,7 @@ from app.services.events import Actor, event
 from app.services.nodes import find_node_by_token
 from app.services.paging import Page, paginate, sorted_by
 from app.services.runtime import runtime
-from app.services.worker_client import ProjectStatus as LiveStatus
-from app.services.worker_client import build_worker_client
+from app.services.targets import build_worker_client
 
 _SORTABLE = {
     "id": Project.id,
@@ -133,7 +133,7 @@ def read_status(project_id: int) -> LiveStatus:
     """The working tree as it is now, asked over SSH."""
     project = _get_cloned(project_id)
     ensure_ready(project.node, is_change=False)
-    client, name, url = build_worker_client(project.node), ProjectName(project.name), project.git_url
+    client, name, url = build_worker_client(project.node), ProjectName(project.name), GitUrl.parse(project.git_url)
     release()
     return client.project_status(name, url)
 

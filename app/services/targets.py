@@ -1,10 +1,13 @@
-"""Targets: from a node's rows to the frozen value that the SSH layer gets."""
+"""Targets: from a node's rows to the frozen values that speaking to it takes."""
 
 from flask import current_app
 
+from app.commands.paths import ProjectsRoot
 from app.errors import BareboatError, HostKeyUnpinned, KeyMissing
 from app.models import Node
 from app.services.keys import reveal_key
+from app.services.runtime import runtime
+from app.services.worker_client import GitPolicy, WorkerClient
 from app.ssh.target import Limits, Target
 
 
@@ -41,3 +44,15 @@ def probe_limits() -> Limits:
     """Every step of a probe within PROBE_TIMEOUT_SECONDS."""
     seconds = float(current_app.config["PROBE_TIMEOUT_SECONDS"])
     return Limits(resolve=min(5, seconds), connect=seconds, banner=seconds, auth=seconds, deadline=seconds)
+
+
+def build_worker_client(node: Node, timeout_seconds: int | None = None, *, is_probe: bool = False) -> WorkerClient:
+    """What can be done on this node, with no row in it: let the database go before using it."""
+    config = current_app.config
+    return WorkerClient(
+        runtime().nodes,
+        build_target(node, is_probe=is_probe),
+        ProjectsRoot(node.projects_root),
+        GitPolicy(tuple(config["ALLOWED_GIT_SCHEMES"]), tuple(config["DENIED_NETWORKS"])),
+        timeout_seconds or config["STATUS_TIMEOUT_SECONDS"],
+    )

@@ -1,0 +1,202 @@
+"""WorkerClient: what can be done to projects on one node. It puts commands and ssh together and knows no rows."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from app.commands import git
+from app.commands.base import Command
+from app.commands.giterrors import code_of
+from app.commands.gitstatus import Outcome, ProjectStatus, parse_outcome, parse_status
+from app.commands.giturl import GitUrl, ensure_address_allowed
+from app.commands.paths import ProjectName, ProjectsRoot
+from app.commands.probe import Facts, facts, parse_facts
+from app.commands.progress import ProgressParser
+from app.commands.refs import GitRef
+from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, OutputLimitExceeded
+from app.redaction import printable
+from app.ssh.target import Target
+from app.ssh.watch import QUIET, Nodes, Result, Stream, Watch
+
+DETAIL_LINES: Final = 20
+DETAIL_CHARACTERS: Final = 2000
+
+
+class Act(Protocol):
+    """Who is told about an act, and may stop it: a job's context. `key` names its temporary things on the node."""
+
+    @property
+    def key(self) -> str: ...
+
+    def progress(self, phase: str, percent: int | None = None, detail: str = "") -> None: ...
+
+    def log(self, data: bytes) -> None: ...
+
+    def is_cancelled(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GitPolicy:
+    """What git on a node may speak to."""
+
+    schemes: tuple[str, ...]
+    denied_networks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CloneOrder:
+    name: ProjectName
+    url: GitUrl
+    branch: GitRef | None = None
+    depth: int | None = None
+    submodules: bool = False
+
+
+class WorkerClient:
+    """Every method speaks to the node and raises NodeError or ActFailed; `timeout_seconds` bounds each act there."""
+
+    def __init__(
+        self, nodes: Nodes, target: Target, root: ProjectsRoot, policy: GitPolicy, timeout_seconds: int
+    ) -> None:
+        self._nodes, self._target, self._root = nodes, target, root
+        self._policy, self._timeout_seconds = policy, timeout_seconds
+
+    def clone_project(self, order: CloneOrder, act: Act) -> Outcome:
+        """Clone into the projects root; afterwards it is there whole, or not at all."""
+        command = git.clone(
+            self._root,
+            order.name,
+            order.url,
+            branch=order.branch,
+            depth=order.depth,
+            submodules=order.submodules,
+            job_key=act.key,
+            allowed_schemes=self._policy.schemes,
+            pinned_address=self._checked_address(order.url),
+            timeout_seconds=self._timeout_seconds,
+        )
+        return parse_outcome(self._perform(command, act).stdout)
+
+    def pull_project(
+        self,
+        name: ProjectName,
+        url: GitUrl,
+        branch: GitRef | None,
+        strategy: Literal["ff-only", "reset"],
+        act: Act,
+    ) -> Outcome:
+        """Fetch, then fast-forward, or reset with a recovery ref. A refusal leaves the tree as it was."""
+        command = git.pull(
+            self._root,
+            name,
+            url,
+            branch=branch,
+            strategy=strategy,
+            job_key=act.key,
+            allowed_schemes=self._policy.schemes,
+            pinned_address=self._checked_address(url),
+            timeout_seconds=self._timeout_seconds,
+        )
+        return parse_outcome(self._perform(command, act).stdout)
+
+    def checkout_project(self, name: ProjectName, url: GitUrl, ref: GitRef, act: Act) -> Outcome:
+        command = git.checkout(self._root, name, ref, url=url, timeout_seconds=self._timeout_seconds)
+        return parse_outcome(self._perform(command, act).stdout)
+
+    def delete_project(self, name: ProjectName, url: GitUrl, force: bool, act: Act) -> str:
+        """`missing` (there was nothing), `deleted`, or `trashed` (some files could not be removed from the trash)."""
+        command = git.delete(
+            self._root, name, force=force, job_key=act.key, url=url, timeout_seconds=self._timeout_seconds
+        )
+        return self._perform(command, act).stdout.decode("ascii", "replace").strip()
+
+    def project_status(self, name: ProjectName, url: GitUrl) -> ProjectStatus:
+        """The working tree as it is now; reads only, takes no lock."""
+        command = git.status(self._root, name, url=url, timeout_seconds=self._timeout_seconds)
+        result = self._nodes.run(self._target, command)
+        ensure_succeeded(result, command)
+        return parse_status(result.stdout)
+
+    def run_command(self, command: Command, act: Act) -> Result:
+        """Any command, its output in the act's log as it comes."""
+        return self._perform(command, act)
+
+    def probe(self) -> tuple[float, Facts]:
+        """Seconds of one round trip, and the node's facts."""
+        latency = self._nodes.ping(self._target)
+        return latency, parse_facts(self._nodes.run(self._target, facts(self._root)).stdout)
+
+    def _perform(self, command: Command, act: Act) -> Result:
+        reader = _Reader(act)
+        result = self._nodes.run(self._target, command, Watch(reader.read, act.is_cancelled))
+        reader.finish()
+        ensure_succeeded(result, command, reader.tail)
+        return result
+
+    def _checked_address(self, url: GitUrl) -> str | None:
+        """The address that git is to use, once every address that the node finds for the name is allowed.
+
+        The node resolves the name itself, so it is asked; git is then pinned to the answer, so that it cannot change.
+        """
+        if url.address is not None or not self._policy.denied_networks:
+            return None
+        command = git.resolve(url.host)
+        result = self._nodes.run(self._target, command, QUIET)
+        ensure_succeeded(result, command)
+        addresses = git.parse_addresses(result.stdout)
+        if not addresses:
+            raise ActFailed("git_unreachable", f"The node cannot resolve {url.host}; check the address, and its DNS.")
+        for address in addresses:
+            ensure_address_allowed(address, self._policy.denied_networks)
+        return addresses[0]
+
+
+def ensure_succeeded(result: Result, command: Command, lines: "deque[str] | None" = None) -> None:
+    """Raises what the result means unless it is exit status 0. The node's last words stand behind our sentence."""
+    if result.reason == "exit" and result.exit_status == 0:
+        return
+    words = "\n".join(lines if lines is not None else result.stderr.decode("utf-8", "replace").splitlines())
+    details = printable("\n".join(words.splitlines()[-DETAIL_LINES:]), DETAIL_CHARACTERS).strip()
+    if result.reason in _STOPPED:
+        raise _STOPPED[result.reason](exit_status=result.exit_status, output=details)
+    code = result.reason if result.reason != "exit" else _code_of(result, command)
+    message = ACT_FAILURES.get(code, ActFailed.message)
+    raise ActFailed(
+        code, f"{message}\n{details}" if details else message, exit_status=result.exit_status, output=details
+    )
+
+
+_STOPPED: Final[dict[str, type[ActFailed]]] = {
+    "timeout": ActTimedOut,
+    "cancelled": ActCancelled,
+    "output_limit": OutputLimitExceeded,
+}
+
+
+def _code_of(result: Result, command: Command) -> str:
+    """A user's own command has no refusals: its status is its own affair."""
+    return code_of(result.exit_status, result.stderr) if command.refusals else "command_failed"
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Turns a git program's stderr into progress and log lines, and keeps the last of these for the error text."""
+
+    act: Act
+    parser: ProgressParser = field(default_factory=ProgressParser)
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=DETAIL_LINES))
+
+    def read(self, stream: Stream, data: bytes) -> None:
+        if stream == "stderr":
+            for step in self.parser.feed(data):
+                self.act.progress(step.phase, step.percent, step.detail)
+            self._write()
+
+    def finish(self) -> None:
+        self.parser.finish()
+        self._write()
+
+    def _write(self) -> None:
+        if text := self.parser.take_log():
+            self.act.log(text.encode())
+            self.tail.extend(text.splitlines())
