@@ -56,7 +56,7 @@ def resolve(hostname: str, port: int, who: str, seconds: float) -> list[Address]
     answers: queue.SimpleQueue[list[Address] | Exception] = queue.SimpleQueue()
     try:
         return _look_up(hostname, port, socket.AI_NUMERICHOST)
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: a label that is too long or empty
         threading.Thread(target=_answer, args=(answers, hostname, port), name="resolver", daemon=True).start()
     try:
         answer = answers.get(timeout=max(seconds, 0.001))
@@ -70,7 +70,7 @@ def resolve(hostname: str, port: int, who: str, seconds: float) -> list[Address]
 def _answer(answers: "queue.SimpleQueue[list[Address] | Exception]", hostname: str, port: int) -> None:
     try:
         answers.put(_look_up(hostname, port, 0))
-    except (OSError, UnicodeError) as error:  # UnicodeError: a label that is too long or empty
+    except (OSError, UnicodeError) as error:
         answers.put(error)
 
 

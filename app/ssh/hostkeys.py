@@ -1,8 +1,8 @@
 """Host keys as values: read strictly from one line, from the wire, and from text that people paste.
 
-The reader of known_hosts is written from sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". One bad line never hides the others, and
-what is not understood is refused by number and reason: paramiko's reader drops the whole file at one bad line, and takes
-negated names for names.
+The reader of known_hosts is written from sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". One bad line never hides the others,
+and what is not understood is refused by number and reason: paramiko's reader drops the whole file at one bad line, and
+takes negated names for names.
 """
 
 import base64

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 from app.commands.base import Command
@@ -18,7 +18,7 @@ from app.ssh.connection import PinnedConnection
 from app.ssh.deadline import Deadline
 from app.ssh.pins import ensure_way_pinned, hops
 from app.ssh.process import NotStarted, run_command
-from app.ssh.target import Target
+from app.ssh.target import Limits, Target
 from app.ssh.watch import QUIET, Result, Watch
 
 MAX_CONNECTIONS: Final = 4
@@ -28,6 +28,7 @@ MAX_TUNNELS: Final = 64  # per connection of a jump host; MaxSessions does not c
 RETIRE_BYTES: Final = 256 * 1024 * 1024  # paramiko fails at its own rekey, due at 512 MiB
 PING_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 10.0
+_ANY_LIMITS: Final = Limits()
 
 
 @dataclass(eq=False, slots=True)
@@ -159,7 +160,7 @@ class ConnectionPool:
         self.reap()
         deadline = Deadline(target.limits.deadline)
         with self._changed:
-            line = self._line(target)
+            line = self._line(_key(target))
             seen = line.failures
             while True:
                 if (link := _with_room(line, tunnel=tunnel)) is not None:
@@ -214,7 +215,7 @@ class ConnectionPool:
             if not is_late:
                 line.links.append(link)
                 _enter(link, tunnel=tunnel)
-                self._lines[link.connection.target] = line
+                self._lines[_key(link.connection.target)] = line
             self._changed.notify_all()
         if is_late:
             self._shut(link)
@@ -236,7 +237,7 @@ class ConnectionPool:
         self._shut(link)
 
     def _remove(self, link: _Link) -> None:
-        line = self._lines.get(link.connection.target)
+        line = self._lines.get(_key(link.connection.target))
         if line is not None and link in line.links:
             line.links.remove(link)
         self._changed.notify_all()
@@ -247,6 +248,11 @@ class ConnectionPool:
         gateway, link.gateway = link.gateway, None
         if gateway is not None:
             self._release(gateway, tunnel=True)
+
+
+def _key(target: Target) -> Target:
+    """Limits bound the opening only: a probe in a hurry and a patient job may share a connection."""
+    return replace(target, limits=_ANY_LIMITS, jump=_key(target.jump) if target.jump else None)
 
 
 def _with_room(line: _Line, *, tunnel: bool) -> _Link | None:

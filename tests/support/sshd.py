@@ -31,6 +31,7 @@ class KeyPair:
 
 def make_keypair(folder: Path, type_: str = "ed25519", *options: str) -> KeyPair:
     path = folder / f"login-{type_}-{os.urandom(4).hex()}"
+    options = options or (("-b", "2048") if type_ == "rsa" else ())
     subprocess.run(["ssh-keygen", "-q", "-t", type_, *options, "-N", "", "-f", path, "-C", "test"], check=True)
     public = path.with_suffix(".pub").read_text().strip()
     return KeyPair(Secret(path.read_text()), public, fingerprint_of(path))
