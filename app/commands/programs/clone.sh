@@ -23,10 +23,10 @@ mkdir -m 700 "./$job" || { room_left; refuse 71 'nothing can be made in .bareboa
 set -- clone --progress --no-local --no-recurse-submodules --origin origin
 [ -z "$depth" ] || set -- "$@" --depth "$depth"
 [ -z "$branch" ] || set -- "$@" --branch "$branch"
-run git "$@" -- "$url" "./$job" || exit
+run git "$@" -- "$url" "./$job" >&2 || exit
 ( cd -P -- "./$job" && has_commit HEAD ) || refuse 76 'the repository has no commits'
 if [ -n "$submodules" ]; then
-  run git -C "./$job" submodule update --init --recursive --progress || exit
+  run git -C "./$job" submodule update --init --recursive --progress >&2 || exit
 fi
 ( cd -P -- "./$job" && print_outcome '' ) || exit
 

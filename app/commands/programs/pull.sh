@@ -20,7 +20,7 @@ fetch() {
   set -- "+$upstream:$tracking"
   all='+refs/heads/*:refs/remotes/origin/*'
   [ "$(own_config --get-all remote.origin.fetch)" != "$all" ] || set -- "$@" "$all"
-  run git fetch --progress --no-recurse-submodules -- "$url" "$@"
+  run git fetch --progress --no-recurse-submodules -- "$url" "$@" >&2
 }
 
 is_ancestor() {
