@@ -23,7 +23,8 @@ BareboatError
     └── (the code says which: see ACT_FAILURES)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -43,6 +44,16 @@ class BareboatError(Exception):
 class Invalid(BareboatError):
     code = "invalid_value"
     message = "A value is not allowed; see the field's own message."
+
+
+@contextmanager
+def naming(field: str) -> Iterator[None]:
+    """An Invalid from inside that names no field is about this one."""
+    try:
+        yield
+    except Invalid as error:
+        error.errors = error.errors or {field: [error.message]}
+        raise
 
 
 class UnsafePath(Invalid):

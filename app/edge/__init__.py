@@ -3,12 +3,13 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.edge import headers, identity
+from app.edge import headers, identity, problems
 
 
 def init_app(app: Flask) -> None:
     """Proxy headers count only from as many proxies as TRUSTED_PROXIES says."""
     identity.init_app(app)
     headers.init_app(app)
+    problems.init_app(app)
     if hops := app.config["TRUSTED_PROXIES"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

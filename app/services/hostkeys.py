@@ -1,7 +1,7 @@
 """Pinned host keys: scan (key exchange only), pin what an admin has compared, unpin."""
 
 from app.db import db, release, unit_of_work, utcnow
-from app.errors import Invalid, NotFound, WrongState
+from app.errors import Invalid, NotFound, WrongState, naming
 from app.models import HostKey, Node, NodeStatus
 from app.services.events import Actor, event
 from app.services.nodes import get_node
@@ -32,6 +32,13 @@ def offered_keys(node: Node) -> list[HostKeyLine]:
     return [parse_host_key(line) for line in node.offered_host_keys]
 
 
+def pin(node_id: int, values: dict[str, str], actor: Actor) -> HostKey:
+    """`values`: a `fingerprint` that was just offered, or a whole `public_key`."""
+    if "fingerprint" in values:
+        return pin_fingerprint(node_id, values["fingerprint"], actor)
+    return pin_public_key(node_id, values["public_key"], actor)
+
+
 def pin_fingerprint(node_id: int, fingerprint: str, actor: Actor) -> HostKey:
     """Pin the key with this fingerprint among those that the node has just offered."""
     node = get_node(node_id)
@@ -47,7 +54,9 @@ def pin_fingerprint(node_id: int, fingerprint: str, actor: Actor) -> HostKey:
 
 def pin_public_key(node_id: int, text: str, actor: Actor) -> HostKey:
     """Pin a key pasted from the node itself (`type base64`, as in /etc/ssh/ssh_host_*_key.pub)."""
-    return _pin(get_node(node_id), [parse_host_key(text.strip())], actor)[0]
+    with naming("public_key"):
+        key = parse_host_key(text.strip())
+    return _pin(get_node(node_id), [key], actor)[0]
 
 
 def pin_known_hosts(node_id: int, text: str, actor: Actor) -> tuple[list[HostKey], list[RefusedLine]]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.db import db, unit_of_work, utcnow
@@ -23,6 +23,11 @@ def list_jobs(filters: dict[str, Any], sort: str | None, page: int, page_size: i
     return paginate(sorted_by(rows, sort, _SORTABLE), page, page_size)
 
 
+def state_counts() -> dict[str, int]:
+    rows = db.session.execute(select(Job.state, func.count()).group_by(Job.state))
+    return {state.value: 0 for state in JobState} | {state.value: count for state, count in rows}
+
+
 def get_job(job_id: int) -> Job:
     job = db.session.get(Job, job_id)
     if job is None:
@@ -35,6 +40,12 @@ def find_job_under_way(project_id: int) -> Job | None:
     return db.session.scalar(select(Job).where(Job.project_id == project_id, Job.state.in_(CHANGING_STATES)))
 
 
+def under_way_by_project() -> dict[int, Job]:
+    """The jobs that are changing projects now, by project id."""
+    rows = db.session.scalars(select(Job).where(Job.project_id.is_not(None), Job.state.in_(CHANGING_STATES)))
+    return {job.project_id: job for job in rows if job.project_id is not None}
+
+
 def read_job_log(job_id: int, offset: int) -> tuple[bytes, int]:
     """Bytes of the log from `offset` on (a megabyte at most), and the offset to go on from."""
     get_job(job_id)
@@ -42,6 +53,13 @@ def read_job_log(job_id: int, offset: int) -> tuple[bytes, int]:
         return b"", offset
     data = read_log(job_id, offset, LOG_READ_LIMIT)
     return data, offset + len(data)
+
+
+def read_job_log_end(job_id: int, limit: int) -> tuple[bytes, int]:
+    """The last `limit` bytes of the log, and the offset at which they begin."""
+    get_job(job_id)
+    start = max(0, log_size(job_id) - limit)
+    return read_log(job_id, start, limit), start
 
 
 def enqueue(job: Job, actor: Actor) -> Job:

@@ -1,12 +1,12 @@
 """SSH keys: generated or imported, sealed, never shown again."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from app.db import db, unit_of_work
-from app.errors import KeyInUse, NameTaken, NotFound
+from app.errors import KeyInUse, NameTaken, NotFound, naming
 from app.models import Node, SSHKey
 from app.secrets import Secret
 from app.services.events import Actor, event
@@ -33,13 +33,22 @@ def get_key_by_name(name: str) -> SSHKey:
     return key
 
 
+def create_key(values: dict[str, Any], actor: Actor) -> SSHKey:
+    """`values`: `name`, and either `generate` (a kind) or `private_key` with its `passphrase` if it has one."""
+    if "generate" in values:
+        return generate_key(values["name"], values["generate"], actor)
+    return import_key(values["name"], values["private_key"], values.get("passphrase"), actor)
+
+
 def generate_key(name: str, kind: Literal["ed25519", "ecdsa", "rsa"], actor: Actor) -> SSHKey:
     return _store(name, generate_private_key(kind, f"bareboat {name}"), "key.generate", actor)
 
 
 def import_key(name: str, private_key: Secret, passphrase: Secret | None, actor: Actor) -> SSHKey:
     """Raises UnreadableKey with the reason; nothing of the key's text is in it."""
-    return _store(name, load_private_key(private_key.reveal(), passphrase), "key.import", actor)
+    with naming("private_key"):
+        key = load_private_key(private_key.reveal(), passphrase)
+    return _store(name, key, "key.import", actor)
 
 
 def delete_key(key_id: int, actor: Actor) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 
@@ -55,6 +56,7 @@ def get_node_by_name(name: str) -> Node:
 
 def create_node(values: dict[str, Any], actor: Actor) -> Node:
     """`values` are fields that a schema has checked. The node is UNKNOWN and unpinned: nothing is said to it."""
+    values = {"projects_root": current_app.config["PROJECTS_ROOT"]} | values
     _ensure_key_exists(values.get("ssh_key_id"))
     _ensure_jump_possible(None, values.get("jump_node_id"))
     node = Node(**values)

@@ -21,6 +21,7 @@ from app.errors import (
     NodeOffline,
     NotFound,
     WrongState,
+    naming,
 )
 from app.models import Job, Node, NodeStatus, Project, ProjectStatus, Role
 from app.services import jobs
@@ -53,6 +54,12 @@ def list_projects(
 def status_counts() -> dict[str, int]:
     rows = db.session.execute(select(Project.status, func.count()).group_by(Project.status))
     return {status.value: 0 for status in ProjectStatus} | {status.value: count for status, count in rows}
+
+
+def counts_by_node() -> dict[int, int]:
+    """Number of projects by node id."""
+    rows = db.session.execute(select(Project.node_id, func.count()).group_by(Project.node_id))
+    return dict(rows.tuples().all())
 
 
 def get_project(project_id: int) -> Project:
@@ -177,8 +184,9 @@ def ensure_ready(node: Node, *, is_change: bool = True) -> None:
 
 def ensure_git_url(text: str) -> GitUrl:
     """Raises InvalidGitUrl naming the rule: form, scheme, denied network."""
-    url = GitUrl.parse(text)
-    ensure_allowed(url, current_app.config["ALLOWED_GIT_SCHEMES"], current_app.config["DENIED_NETWORKS"])
+    with naming("git_url"):
+        url = GitUrl.parse(text)
+        ensure_allowed(url, current_app.config["ALLOWED_GIT_SCHEMES"], current_app.config["DENIED_NETWORKS"])
     return url
 
 

@@ -8,28 +8,46 @@ from typing import Final
 from sqlalchemy import select, update
 
 from app.db import db, unit_of_work, utcnow
-from app.errors import Invalid
-from app.models import ApiToken, User
+from app.errors import Forbidden, Invalid, NotFound
+from app.models import ApiToken, Role, User
 from app.secrets import Secret
 from app.services.events import Actor, event
+from app.services.paging import Page, paginate
+from app.services.users import get_user_by_name
 
 API_TOKEN_PREFIX: Final = "bbt_"  # noqa: S105 - a mark that secret scanners can look for, not a secret
 NODE_TOKEN_PREFIX: Final = "bbn_"  # noqa: S105
 _LAST_USED_STEP: Final = timedelta(minutes=1)
 
 
+def list_tokens(actor: Actor, user_id: int | None, page: int, page_size: int) -> Page[ApiToken]:
+    """One's own, the newest first; those of another user for admins only."""
+    own_id = get_user_by_name(actor.name).id
+    if user_id not in (None, own_id) and not actor.role.includes(Role.ADMIN):
+        raise Forbidden("Only an admin may see the tokens of others.")
+    return paginate(
+        select(ApiToken).where(ApiToken.user_id == (user_id or own_id)).order_by(ApiToken.id.desc()), page, page_size
+    )
+
+
+def create_own_token(name: str, days: int, actor: Actor) -> tuple[ApiToken, Secret]:
+    """A token for the one who asks, and its only showing."""
+    return _store_token(get_user_by_name(actor.name), name, days, actor)
+
+
 def create_token(user: User, name: str, days: int, actor: Actor) -> Secret:
     """The token's only showing."""
-    if not 1 <= days <= 3650:
-        raise Invalid(errors={"days": ["From 1 to 3650."]})
-    token = new_token(API_TOKEN_PREFIX)
-    row = ApiToken(
-        user_id=user.id, name=name, token_hash=hash_token(token.reveal()), expires_at=utcnow() + timedelta(days=days)
-    )
-    subject = f"user {user.name}"
+    return _store_token(user, name, days, actor)[1]
+
+
+def delete_token(token_id: int, actor: Actor) -> None:
+    """One's own, or as an admin anybody's; of others' tokens nothing is told, not even that they exist."""
+    row = db.session.get(ApiToken, token_id)
+    if row is None or (row.user.name != actor.name and not actor.role.includes(Role.ADMIN)):
+        raise NotFound(f"There is no token {token_id} of yours.")
     with unit_of_work() as session:
-        session.add_all([row, event(actor, "token.create", subject, detail=name)])
-    return token
+        session.add(event(actor, "token.delete", f"user {row.user.name}", detail=row.name))
+        session.delete(row)
 
 
 def find_user_by_token(text: str) -> User | None:
@@ -50,3 +68,16 @@ def new_token(prefix: str) -> Secret:
 
 def hash_token(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def _store_token(user: User, name: str, days: int, actor: Actor) -> tuple[ApiToken, Secret]:
+    if not 1 <= days <= 3650:
+        raise Invalid(errors={"days": ["From 1 to 3650."]})
+    token = new_token(API_TOKEN_PREFIX)
+    row = ApiToken(
+        user_id=user.id, name=name, token_hash=hash_token(token.reveal()), expires_at=utcnow() + timedelta(days=days)
+    )
+    subject = f"user {user.name}"
+    with unit_of_work() as session:
+        session.add_all([row, event(actor, "token.create", subject, detail=name)])
+    return row, token

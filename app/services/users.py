@@ -1,17 +1,18 @@
 """Users: made, logged in, ended."""
 
-from typing import Final
+from typing import Any, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from app.db import db, unit_of_work
-from app.errors import Invalid, NameTaken, NotFound, Unauthenticated
+from app.errors import Invalid, NameTaken, NotFound, Unauthenticated, WrongState
 from app.models import Role, User
 from app.secrets import Secret
 from app.services.events import Actor, event, record
+from app.services.paging import Page, paginate
 
 MIN_PASSWORD_LENGTH: Final = 10
 _hasher: Final = PasswordHasher()
@@ -25,7 +26,30 @@ def create_user(name: str, role: Role, password: Secret, actor: Actor) -> User:
         with unit_of_work() as session:
             session.add_all([user, event(actor, "user.create", f"user {user.name}", detail=role.value)])
     except IntegrityError as error:
-        raise NameTaken(f"There is a user {name!r} already; choose another name.") from error
+        text = f"There is a user {name!r} already; choose another name."
+        raise NameTaken(text, errors={"name": ["In use."]}) from error
+    return user
+
+
+def list_users(page: int, page_size: int) -> Page[User]:
+    return paginate(select(User).order_by(User.name), page, page_size)
+
+
+def update_user(user_id: int, values: dict[str, Any], actor: Actor) -> User:
+    """`role`, `is_active`, `password`. Every session of the user ends; an active admin must be left."""
+    get_user(user_id)
+    changes = dict(values)
+    if password := changes.pop("password", None):
+        _ensure_good_password(password)
+        changes["password_hash"] = _hasher.hash(password.reveal())
+    with unit_of_work() as session:
+        user = session.get_one(User, user_id)
+        for name, value in changes.items():
+            setattr(user, name, value)
+        user.session_epoch += 1
+        session.flush()
+        _ensure_admin_left()
+        session.add(event(actor, "user.update", f"user {user.name}", detail=", ".join(sorted(values))))
     return user
 
 
@@ -44,6 +68,13 @@ def find_user(user_id: int) -> User | None:
     return db.session.get(User, user_id)
 
 
+def get_user(user_id: int) -> User:
+    user = find_user(user_id)
+    if user is None:
+        raise NotFound(f"There is no user {user_id}.")
+    return user
+
+
 def get_user_by_name(name: str) -> User:
     user = db.session.scalar(select(User).where(User.name == name))
     if user is None:
@@ -53,6 +84,13 @@ def get_user_by_name(name: str) -> User:
 
 def has_users() -> bool:
     return db.session.scalar(select(User.id).limit(1)) is not None
+
+
+def _ensure_admin_left() -> None:
+    """Asked within the transaction that changes a user, which it undoes."""
+    is_admin = (User.role == Role.ADMIN) & User.is_active.is_(True)
+    if not db.session.scalar(select(func.count()).select_from(User).where(is_admin)):
+        raise WrongState("This would leave no active admin; make another user admin first.")
 
 
 def _verify(password_hash: str, password: Secret) -> bool:

@@ -1,0 +1,45 @@
+"""The REST edge, below /api/v1: schema in, service call, schema out. No models, no SQL, no decisions."""
+
+from typing import Any, Final
+
+import flask_smorest
+from flask import Flask
+
+from app.api import docs, errors, events, health, hostkeys, internal, jobs, keys, nodes, projects, tokens, users
+from app.api.blueprint import PREFIX
+from app.api.ids import IdConverter, describe_id
+from app.schemas.problems import ProblemSchema
+
+NOUNS: Final = (nodes, hostkeys, keys, projects, jobs, tokens, users, events, internal)
+_SCHEMES: Final[dict[str, dict[str, Any]]] = {
+    "api_token": {"type": "http", "scheme": "bearer", "description": "An API token, `bbt_…`."},
+    "session": {"type": "apiKey", "in": "cookie", "name": "bareboat_session", "description": "A browser's login."},
+    "node_token": {"type": "http", "scheme": "bearer", "description": "A node's token, `bbn_…`."},
+}
+
+
+class Api(flask_smorest.Api):
+    """flask-smorest's, with our one error shape and without its handlers of errors."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def _register_error_handlers(self) -> None:
+        """Errors are worded in errors.py."""
+
+
+def init_app(app: Flask) -> None:
+    app.config.setdefault("OPENAPI_URL_PREFIX", PREFIX)
+    app.url_map.converters["id"] = IdConverter
+    api = Api(app, spec_kwargs={"info": {"description": docs.DESCRIPTION.strip()}, "security": _security()})
+    api.register_converter(IdConverter, describe_id)
+    for name, scheme in _SCHEMES.items():
+        api.spec.components.security_scheme(name, scheme)
+    for noun in NOUNS:
+        api.register_blueprint(noun.blueprint)
+    for plain in (docs.blueprint, health.blueprint):
+        app.register_blueprint(plain)
+    errors.init_app(app)
+
+
+def _security() -> list[dict[str, list[str]]]:
+    return [{"api_token": []}, {"session": []}]

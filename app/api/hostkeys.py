@@ -1,0 +1,74 @@
+"""Host keys of nodes: scanned, compared, pinned."""
+
+from typing import Any
+
+from app.api.blueprint import Blueprint
+from app.edge.identity import actor
+from app.schemas.hostkeys import (
+    HostKeySchema,
+    ImportedPinsSchema,
+    KnownHostsSchema,
+    OfferedKeySchema,
+    PinSchema,
+)
+from app.services import hostkeys, nodes
+
+blueprint = Blueprint("host-keys", "/nodes/<id:node_id>", "Who a node must prove to be, before anything is said to it.")
+
+
+@blueprint.post("/scan")
+@blueprint.guard("admin", 404, 502, 504)
+@blueprint.response(200, OfferedKeySchema(many=True))
+def scan_node(node_id: int) -> Any:
+    """Ask a node for its host keys
+
+    By key exchange only: nobody logs in, and nothing is trusted. Compare the fingerprints on the machine's own
+    console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then pin the key.
+    """
+    return hostkeys.scan_node(node_id, actor())
+
+
+@blueprint.get("/host-keys")
+@blueprint.guard("viewer", 404)
+@blueprint.response(200, HostKeySchema(many=True))
+def list_host_keys(node_id: int) -> Any:
+    """List the pinned host keys of a node"""
+    return nodes.get_node(node_id).host_keys
+
+
+@blueprint.post("/host-keys")
+@blueprint.guard("admin", 404, 409)
+@blueprint.arguments(
+    PinSchema, examples={"scanned": {"value": {"fingerprint": "SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDVrqwIUNGD3f0Pz5c"}}}
+)
+@blueprint.response(201, HostKeySchema)
+def pin_host_key(values: dict[str, str], node_id: int) -> Any:
+    """Pin a host key
+
+    By the `fingerprint` of a key just scanned, or by the `public_key` itself, copied from the machine.
+    """
+    return hostkeys.pin(node_id, values, actor())
+
+
+@blueprint.post("/host-keys/import")
+@blueprint.guard("admin", 404)
+@blueprint.arguments(KnownHostsSchema)
+@blueprint.response(200, ImportedPinsSchema)
+def import_host_keys(values: dict[str, str], node_id: int) -> dict[str, Any]:
+    """Pin what a known_hosts text has for a node
+
+    Answers the pins, and the lines that were refused with the reasons.
+    """
+    pinned, refused = hostkeys.pin_known_hosts(node_id, values["known_hosts"], actor())
+    return {"pinned": pinned, "refused": refused}
+
+
+@blueprint.delete("/host-keys/<id:host_key_id>")
+@blueprint.guard("admin", 404)
+@blueprint.response(204)
+def unpin_host_key(node_id: int, host_key_id: int) -> None:
+    """Unpin a host key
+
+    Its pooled connections end; without any pin left nothing more is said to the node.
+    """
+    hostkeys.unpin(node_id, host_key_id, actor())

@@ -1,0 +1,49 @@
+"""Jobs: how far, how it ended, and its log."""
+
+from typing import Any
+
+from marshmallow import fields, post_load
+
+from app.models import JobState
+from app.schemas.base import MAX_ID, QueryBoolean, QueryInteger, StrictSchema, Text
+from app.schemas.paging import SortedPageQuery, with_filters
+from app.schemas.projects import FailureSchema
+
+
+class ProgressSchema(StrictSchema):
+    phase = fields.String(allow_none=True, metadata={"description": "A stable word.", "example": "receiving"})
+    percent = fields.Integer(allow_none=True, metadata={"description": "Of the whole act.", "example": 40})
+    detail = fields.String(allow_none=True, metadata={"description": "A few words for people."})
+
+
+class JobSchema(StrictSchema):
+    id = fields.Integer(metadata={"example": 12})
+    kind = fields.String(metadata={"example": "project.clone"})
+    project_id = fields.Integer(allow_none=True, metadata={"example": 1})
+    node_id = fields.Integer(allow_none=True, metadata={"example": 1})
+    state = fields.Enum(JobState, by_value=True, metadata={"example": "RUNNING"})
+    attempt = fields.Integer(metadata={"example": 1})
+    max_attempts = fields.Integer(metadata={"example": 3})
+    progress = fields.Nested(ProgressSchema)
+    exit_status = fields.Integer(allow_none=True)
+    error = fields.Nested(FailureSchema, allow_none=True)
+    requested_by = fields.String(metadata={"example": "admin"})
+    created_at = fields.AwareDateTime(format="iso")
+    started_at = fields.AwareDateTime(format="iso", allow_none=True)
+    finished_at = fields.AwareDateTime(format="iso", allow_none=True)
+
+
+class JobQuery(SortedPageQuery):
+    state = fields.Enum(JobState, by_value=True)
+    kind = Text(maximum=32, metadata={"example": "project.clone"})
+    project_id = QueryInteger()
+    node_id = QueryInteger()
+
+    @post_load
+    def _gather(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return with_filters(data, "state", "kind", "project_id", "node_id")
+
+
+class LogQuery(StrictSchema):
+    offset = QueryInteger(load_default=0, minimum=0, maximum=MAX_ID, metadata={"description": "Bytes to leave out."})
+    download = QueryBoolean(load_default=False, metadata={"description": "Ask the browser to save it as a file."})

@@ -1,0 +1,62 @@
+"""Users and their API tokens."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+
+from app.models import Role
+from app.schemas.base import QueryInteger, SecretText, StrictBoolean, StrictSchema, Text, whole_number
+from app.schemas.paging import PageQuery
+
+PASSWORD_LIMIT = 1024
+
+
+class UserCreateSchema(StrictSchema):
+    name = Text(required=True, maximum=64, metadata={"example": "ada"})
+    role = fields.Enum(Role, by_value=True, required=True, metadata={"example": "operator"})
+    password = SecretText(required=True, minimum=10, maximum=PASSWORD_LIMIT)
+
+
+class UserUpdateSchema(StrictSchema):
+    """Each change ends the user's sessions; deactivating also stops the tokens."""
+
+    role = fields.Enum(Role, by_value=True)
+    is_active = StrictBoolean()
+    password = SecretText(minimum=10, maximum=PASSWORD_LIMIT)
+
+    @validates_schema
+    def _ensure_something(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if not data:
+            raise ValidationError("Name at least one field to change.")
+
+
+class UserSchema(StrictSchema):
+    id = fields.Integer(metadata={"example": 1})
+    name = fields.String(metadata={"example": "ada"})
+    role = fields.Enum(Role, by_value=True, metadata={"example": "operator"})
+    is_active = fields.Boolean()
+    created_at = fields.AwareDateTime(format="iso")
+
+
+class TokenCreateSchema(StrictSchema):
+    name = Text(required=True, maximum=255, metadata={"description": "What it is for.", "example": "ci"})
+    days = whole_number(1, 3650, load_default=90, metadata={"description": "How long it is valid.", "example": 90})
+
+
+class TokenQuery(PageQuery):
+    user_id = QueryInteger(load_default=None, metadata={"description": "Another user's tokens; admins only."})
+
+
+class TokenSchema(StrictSchema):
+    id = fields.Integer(metadata={"example": 5})
+    user_id = fields.Integer(metadata={"example": 1})
+    name = fields.String(metadata={"example": "ci"})
+    created_at = fields.AwareDateTime(format="iso")
+    expires_at = fields.AwareDateTime(format="iso", allow_none=True)
+    last_used_at = fields.AwareDateTime(format="iso", allow_none=True)
+
+
+class NewTokenSchema(TokenSchema):
+    token = fields.String(
+        metadata={"description": "Shown this once; only a hash of it is stored.", "example": "bbt_Xq3…"}
+    )
