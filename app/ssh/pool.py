@@ -17,7 +17,7 @@ from app.errors import ConnectionLost, ConnectTimeout, NodeBusy, NodeError
 from app.ssh.connection import PinnedConnection
 from app.ssh.deadline import Deadline
 from app.ssh.pins import ensure_way_pinned, hops
-from app.ssh.process import NotStarted, run_command
+from app.ssh.process import NotStarted, SessionRefused, run_command
 from app.ssh.target import Limits, Target
 from app.ssh.watch import QUIET, Result, Watch
 
@@ -28,6 +28,7 @@ MAX_TUNNELS: Final = 64  # per connection of a jump host; MaxSessions does not c
 RETIRE_BYTES: Final = 256 * 1024 * 1024  # paramiko fails at its own rekey, due at 512 MiB
 PING_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 10.0
+_PAUSES: Final = (0.0, 0.05, 0.2)  # sshd counts a session for a moment after both sides have closed it
 _ANY_LIMITS: Final = Limits()
 
 
@@ -38,6 +39,7 @@ class _Link:
     connection: PinnedConnection
     gateway: "_Link | None" = None
     channels: int = 0
+    most_channels: int = MAX_CHANNELS
     tunnels: int = 0
     idle_since: float = field(default_factory=time.monotonic)
     is_retired: bool = False
@@ -50,7 +52,7 @@ class _Link:
     def has_room(self, *, tunnel: bool) -> bool:
         if self.is_retired or not self.connection.is_connected:
             return False
-        return self.tunnels < MAX_TUNNELS if tunnel else self.channels < MAX_CHANNELS
+        return self.tunnels < MAX_TUNNELS if tunnel else self.channels < self.most_channels
 
 
 @dataclass(eq=False, slots=True)
@@ -73,11 +75,13 @@ class ConnectionPool:
         self._is_closed = False
 
     def run(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:
-        """Run a command to its proved end. A connection found dead before anything was sent is replaced, once."""
-        try:
-            return self._run_once(target, command, watch)
-        except NotStarted:
-            return self._run_once(target, command, watch)
+        """Run a command to its proved end. A connection found dead or full before anything was sent is replaced."""
+        for pause_seconds in _PAUSES:
+            try:
+                return self._run_once(target, command, watch)
+            except (NotStarted, SessionRefused):
+                time.sleep(pause_seconds)
+        return self._run_once(target, command, watch)
 
     def ping(self, target: Target) -> float:
         """Seconds of one keepalive round trip on a warm connection, or of connect and login on a cold one."""
@@ -143,6 +147,9 @@ class ConnectionPool:
             return run_command(link.connection.transport, str(target), command, watch)
         except ConnectionLost:
             link.is_retired = True
+            raise
+        except SessionRefused:
+            link.most_channels = max(1, link.channels - 1)
             raise
         finally:
             self._release(link)

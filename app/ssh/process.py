@@ -36,6 +36,10 @@ class NotStarted(ConnectionLost):
     """The connection was dead before the script was sent: nothing has run, it is safe to try again."""
 
 
+class SessionRefused(NodeBusy):
+    """The node opens no further session on this connection: nothing has run, another connection may do."""
+
+
 def run_command(transport: HardenedTransport, who: str, command: Command, watch: Watch = QUIET) -> Result:
     """Run to the END line. Raises ConnectionLost (no END: it may still run), NotStarted, NodeBusy, ShellUnusable."""
     nonce = secrets.token_hex(16)
@@ -135,10 +139,13 @@ class _Run:
         """End the lease; the envelope then terminates the program, and kills it after its grace."""
         self._stop_reason = reason
         self._patience = Deadline(KILL_GRACE_SECONDS + GRACE_SECONDS)
+        self._end_input()
+
+    def _end_input(self) -> None:
         try:
             self._channel.shutdown_write()
         except (OSError, EOFError, paramiko.SSHException):
-            self._bell.set()
+            self._bell.set()  # the connection is gone: the reading will find no END
 
     def _mind_the_login(self) -> None:
         noise = max(self._stdout.frame.noise_bytes, self._stderr.frame.noise_bytes)
@@ -149,17 +156,16 @@ class _Run:
             )
 
     def _wait(self, seconds: float) -> None:
-        if not (self._channel.recv_ready() or self._channel.recv_stderr_ready() or _has_ended(self._channel)):
+        if not (self._channel.recv_ready() or self._channel.recv_stderr_ready() or self._channel.closed):
             self._bell.wait(seconds)
         self._bell.clear()
 
     def _settle(self) -> None:
-        """What is still on its way on stderr; a daemon of the command's may hold it open, so not for long."""
+        """What is still on its way on stderr, and the close: a channel counts for MaxSessions until then. A daemon of
+        the command's may hold it open, so not for long."""
+        self._end_input()  # dropbear closes only after that
         settled = Deadline(_SETTLE_SECONDS)
-        while not settled.has_passed:
-            has_ended = _has_ended(self._channel)
-            if not self._drain() and has_ended:
-                break
+        while (self._drain() or not self._channel.closed) and not settled.has_passed:
             self._wait(settled.left(_TICK_SECONDS))
         self._keep(self._stderr, self._stderr.frame.finish())
 
@@ -194,14 +200,16 @@ class _Run:
 
 
 def _open(transport: HardenedTransport, who: str) -> paramiko.Channel:
+    patience = Deadline(_OPEN_SECONDS)
     try:
         return transport.open_session(timeout=_OPEN_SECONDS)
-    except paramiko.ChannelException as error:
-        raise NodeBusy(f"{who} takes no further session now (MaxSessions of its sshd); try again later.") from error
     except (paramiko.SSHException, EOFError, OSError) as error:
-        if transport.is_active():
+        if not transport.is_active():
+            raise NotStarted(f"The connection to {who} was lost before anything was run.") from error
+        if patience.has_passed:
             raise NodeBusy(f"{who} opened no session in time; try again later.") from error
-        raise NotStarted(f"The connection to {who} was lost before anything was run.") from error
+        # Of two refusals at once paramiko hands out the reason of one only, so its type does not count here.
+        raise SessionRefused(f"{who} takes no further session now (MaxSessions of its sshd); try later.") from error
 
 
 def _close(channel: paramiko.Channel) -> None:

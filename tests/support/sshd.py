@@ -94,6 +94,10 @@ class Server:
         """Process ids below the listener, children last killed first."""
         return _descendants(self._process.pid) if self._process else []
 
+    def session_daemons(self) -> list[int]:
+        """Process ids of the server's own processes for open sessions, without what runs in them."""
+        return [pid for pid in self.sessions() if _name(pid).startswith(("sshd", "dropbear"))]
+
     def host_keys(self) -> list[HostKeyLine]:
         return [parse_host_key(" ".join(self._public(type_).split()[:2])) for type_ in self.key_types]
 
@@ -140,8 +144,11 @@ class Server:
 
 
 class SshdServer(Server):
-    """OpenSSH. `extra` are further lines of sshd_config. Sessions have a HOME of their own, so that start files and git
-    settings of whoever runs the tests play no part (Debian's bash reads `.bashrc` for every command)."""
+    """OpenSSH. `extra` are lines of sshd_config that go before ours (the first counts).
+
+    Sessions have a HOME of their own, so that start files and git settings of whoever runs the tests play no part
+    (Debian's bash reads `.bashrc` for every command).
+    """
 
     def __init__(
         self, folder: Path, keypair: KeyPair, key_types: Sequence[str] = ("ed25519",), *, extra: Sequence[str] = ()
@@ -163,7 +170,7 @@ class SshdServer(Server):
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         config = self.folder / "sshd_config"
-        config.write_text("\n".join([*self._lines(program), *self.extra]) + "\n")
+        config.write_text("\n".join([*self.extra, *self._lines(program)]) + "\n")
         self.log_path.write_text("")
         return subprocess.Popen([program, "-D", "-f", config, "-E", self.log_path], stdin=subprocess.DEVNULL)
 
@@ -259,6 +266,13 @@ def _descendants(pid: int) -> list[int]:
     except FileNotFoundError:
         return []
     return [found for child in children for found in [*_descendants(child), child]]
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _kill(pid: int) -> None:
