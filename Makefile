@@ -22,7 +22,7 @@ help:  ## this list
 
 venv: $(DEV_READY)  ## the virtual environment (.venv) with everything the lock files name
 
-demo: $(RUN_READY)  ## Bareboat on http://127.0.0.1:5000 with a throw-away node; Ctrl-C ends and removes all of it
+demo: $(RUN_READY)  ## Bareboat on http://127.0.0.1:5000 with a throw-away node; Ctrl-C ends all of it
 	@exec $(BIN)/python -m app.cli.demo $(DEMO_ARGS)
 
 test: $(DEV_READY)  ## every test; as root it installs the programs they need

@@ -1,0 +1,96 @@
+"""What every command shares: the application's context, who acts, how a refusal reads, how secrets come in."""
+
+import atexit
+import os
+import pwd
+import sys
+from typing import IO, Any
+
+import click
+from flask import current_app
+from flask.cli import ScriptInfo
+from marshmallow import Schema, ValidationError
+
+from app.errors import BareboatError, Invalid
+from app.models import Role
+from app.redaction import printable
+from app.secrets import Secret
+from app.services.events import Actor
+from app.services.runtime import runtime
+from app.services.startup import ensure_current_schema
+
+_MARK = "bareboat_cli_closes"
+
+
+class Refusal(click.ClickException):
+    """One line with the code, then one for each field that is wrong."""
+
+    exit_code = 1
+
+    def __init__(self, error: BareboatError) -> None:
+        lines = [f"{error.message} [{error.code}]", *_field_lines(error.errors)]
+        super().__init__(printable("\n".join(lines)))
+
+
+class Act(click.Command):
+    """A command in the application's context, on tables of this version. A BareboatError becomes one line, exit 1."""
+
+    needs_tables = True
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with ctx.ensure_object(ScriptInfo).load_app().app_context():
+            _close_at_exit()
+            try:
+                if self.needs_tables:
+                    ensure_current_schema()
+                return super().invoke(ctx)
+            except BareboatError as error:
+                raise Refusal(error) from error
+
+
+class Acts(click.Group):
+    """A noun; its commands are verbs."""
+
+    command_class = Act
+
+
+def actor() -> Actor:
+    """Whoever runs the command owns the files of the installation: an admin, named by the account."""
+    return Actor(f"cli:{_account()}", Role.ADMIN)
+
+
+def load(schema: Schema, values: dict[str, Any]) -> dict[str, Any]:
+    """The given values (None is not given) through the schema that REST uses too. Raises Invalid naming the fields."""
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        loaded: dict[str, Any] = schema.load(given)
+    except ValidationError as error:
+        raise Invalid(errors=error.normalized_messages()) from error
+    return loaded
+
+
+def read_secret(stream: IO[str] | None, question: str, *, confirm: bool = False) -> Secret:
+    """One line from the stream, or the answer to a question that is not echoed."""
+    if stream is not None:
+        return Secret(stream.readline().rstrip("\r\n"))
+    if not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask on; give the secret on stdin with the --…-stdin option.")
+    return Secret(click.prompt(question, hide_input=True, confirmation_prompt=confirm))
+
+
+def _account() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's arbitrary uid
+        return f"uid-{os.getuid()}"
+
+
+def _close_at_exit() -> None:
+    """Say goodbye to the nodes when the process ends."""
+    if not current_app.extensions.get(_MARK):
+        current_app.extensions[_MARK] = True
+        atexit.register(runtime().nodes.close)
+
+
+def _field_lines(errors: dict[str, Any]) -> list[str]:
+    return [f"  {name}: {' '.join(map(str, rules))}" for name, rules in errors.items() if isinstance(rules, list)]

@@ -1,0 +1,72 @@
+"""`job`: seen, read, cancelled, tried again."""
+
+import click
+
+from app.cli.act import Acts, actor
+from app.cli.show import as_json, print_json, print_pairs, print_table
+from app.cli.waiting import finish, log_text
+from app.models import Job, JobState
+from app.schemas.jobs import JobSchema
+from app.services import jobs
+from app.services.paging import MAX_PAGE_SIZE
+
+
+@click.group(cls=Acts)
+def job() -> None:
+    """Jobs: acts under way and done."""
+
+
+@job.command("list")
+@click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, MAX_PAGE_SIZE), default=20, show_default=True)
+@as_json
+def list_jobs(state: str | None, limit: int, is_json: bool) -> None:
+    """Jobs, the newest first."""
+    filters = {"state": JobState(state)} if state else {}
+    rows = jobs.list_jobs(filters, None, 1, limit).items
+    if is_json:
+        return print_json(JobSchema(many=True).dump(rows))
+    titles = ("ID", "KIND", "PROJECT", "NODE", "STATE", "PROGRESS", "ERROR", "ASKED BY", "ASKED")
+    return print_table(titles, (_cells(row) for row in rows))
+
+
+@job.command("show")
+@click.argument("job_id", metavar="ID", type=int)
+@as_json
+def show_job(job_id: int, is_json: bool) -> None:
+    """All about one job."""
+    shown = JobSchema().dump(jobs.get_job(job_id))
+    return print_json(shown) if is_json else print_pairs(shown.items())
+
+
+@job.command("log")
+@click.argument("job_id", metavar="ID", type=int)
+def show_log(job_id: int) -> None:
+    """What the job has printed so far."""
+    click.echo(log_text(job_id), nl=False)
+
+
+@job.command("cancel")
+@click.argument("job_id", metavar="ID", type=int)
+def cancel_job(job_id: int) -> None:
+    """Cancel a queued job, or ask a running one to stop."""
+    row = jobs.request_cancel(job_id, actor())
+    is_over = row.state is JobState.CANCELLED
+    click.echo(f"Job {job_id} is cancelled" if is_over else f"Job {job_id} is asked to stop")
+
+
+@job.command("retry")
+@click.argument("job_id", metavar="ID", type=int)
+@click.option("--wait", is_flag=True, help="Run the new job here, or follow it, to its end.")
+def retry_job(job_id: int, wait: bool) -> None:
+    """Ask again for what a failed job was asked for."""
+    row = jobs.request_retry(job_id, actor())
+    if wait:
+        return finish(row.id)
+    return click.echo(f"Job {row.id} ({row.kind}) is queued")
+
+
+def _cells(row: Job) -> tuple[object, ...]:
+    progress = f"{row.phase or '-'} {'-' if row.percent is None else row.percent}%"
+    what = (row.id, row.kind, row.project_name, row.node_name)
+    return *what, row.state.value, progress, row.error_code, row.requested_by, row.created_at

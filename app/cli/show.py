@@ -1,0 +1,52 @@
+"""How rows are printed: tables for people, JSON (the same fields as REST) for programs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from app.db import utcnow
+from app.redaction import printable
+
+as_json = click.option("--json", "is_json", is_flag=True, help="JSON with the fields of REST.")
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def print_json(data: object) -> None:
+    click.echo(json.dumps(data, indent=2, default=str))
+
+
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Columns as wide as their widest cell. Text from nodes is made harmless for the terminal."""
+    cells = [list(titles), *([cell_text(value) for value in row] for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(titles))]
+    for line in cells:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
+    """One `name  value` a line."""
+    lines = [(name, cell_text(value)) for name, value in pairs]
+    width = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        click.echo(f"{name.ljust(width)}  {text}")
+
+
+def cell_text(value: Any) -> str:
+    """What is not there is a dash; one line always."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, datetime):
+        return ago(value)
+    return " ".join(printable(str(value)).split())
+
+
+def ago(moment: datetime) -> str:
+    seconds = max(0, int((utcnow() - moment).total_seconds()))
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"

@@ -1,0 +1,134 @@
+"""Waiting for a job: it is run in this process when nobody has claimed it, else followed, to its end."""
+
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import click
+from flask import Flask, current_app
+
+from app.cli.act import actor
+from app.cli.show import cell_text
+from app.db import release
+from app.errors import WrongState
+from app.jobs.runner import Runner
+from app.models import Job, JobState
+from app.redaction import printable
+from app.services import jobs
+from app.services.runtime import runtime
+
+_LOOK_SECONDS: Final = 0.2
+_TAIL_LINES: Final = 20
+_TAIL_BYTES: Final = 64 * 1024
+_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells say it
+_PERCENT_STEP: Final = 10
+
+
+def finish(job_id: int) -> None:
+    """Returns when the job has SUCCEEDED; ends the command with status 1 when it ended otherwise.
+
+    Ctrl-C asks the job to stop and goes on waiting for the proof; a second one leaves it to others.
+    """
+    runner = Runner(_app(), runtime().registry)
+    threading.Thread(target=runner.run, args=[job_id], name=f"job-{job_id}", daemon=True).start()
+    job = _follow(job_id, runner)
+    if job.state is JobState.SUCCEEDED:
+        click.echo(f"{job.kind} {cell_text(job.project_name)} on {cell_text(job.node_name)}: done (job {job.id})")
+        return
+    click.echo(_tail(job_id), err=True, nl=False)
+    click.echo(f"Error: job {job.id} {job.state.value}: {cell_text(job.error_message)} [{job.error_code}]", err=True)
+    click.get_current_context().exit(1)
+
+
+def log_text(job_id: int) -> str:
+    """The whole log, harmless for a terminal."""
+    pieces: list[bytes] = []
+    offset = 0
+    while True:
+        data, following = jobs.read_job_log(job_id, offset)
+        if not data:
+            return printable(b"".join(pieces))
+        pieces.append(data)
+        offset = following
+
+
+@dataclass(slots=True)
+class _Line:
+    """Progress on stderr: one line that is rewritten on a terminal, else a line for each step worth one."""
+
+    is_terminal: bool
+    _shown: tuple[str | None, int] = (None, -1)
+    _text: str = ""
+
+    def show(self, job: Job) -> None:
+        phase = job.phase or job.state.value.lower()
+        step = (job.percent or 0) // (1 if self.is_terminal else _PERCENT_STEP)
+        text = " ".join(f"{phase} {'' if job.percent is None else f'{job.percent}%'} {job.detail or ''}".split())
+        if text == self._text or ((phase, step) == self._shown and not self.is_terminal):
+            return
+        self._shown, self._text = (phase, step), text
+        safe = cell_text(text)[:78]
+        click.echo(f"\r\x1b[K{safe}" if self.is_terminal else safe, err=True, nl=not self.is_terminal)
+
+    def end(self) -> None:
+        if self.is_terminal and self._text:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+
+def _follow(job_id: int, runner: Runner) -> Job:
+    line, asked_to_stop = _Line(sys.stderr.isatty()), False
+    leases = _Every(current_app.config["JOB_LEASE_SECONDS"] / 4, runner)
+    while True:
+        try:
+            job = jobs.get_job(job_id)
+            line.show(job)
+            if job.is_finished:
+                line.end()
+                return job
+            release()
+            leases.tick()
+            time.sleep(_LOOK_SECONDS)
+        except KeyboardInterrupt:
+            line.end()
+            if asked_to_stop:
+                click.echo(f"Left; the job goes on or is found later: job show {job_id}", err=True)
+                click.get_current_context().exit(_INTERRUPTED)
+            asked_to_stop = True
+            _ask_to_stop(job_id)
+
+
+@dataclass(slots=True)
+class _Every:
+    """Keeps our lease, and ends jobs whose runner is gone, as the scheduler does in a server."""
+
+    seconds: float
+    runner: Runner
+    _due: float = field(default_factory=time.monotonic)
+
+    def tick(self) -> None:
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + self.seconds
+            self.runner.renew_leases()
+            self.runner.end_lost_jobs()
+
+
+def _ask_to_stop(job_id: int) -> None:
+    release()
+    try:
+        jobs.request_cancel(job_id, actor())
+    except WrongState:  # it has just ended
+        return
+    click.echo("Stopping; waiting until nothing of it runs on the node. Ctrl-C again leaves.", err=True)
+
+
+def _tail(job_id: int) -> str:
+    lines = log_text(job_id)[-_TAIL_BYTES:].splitlines()[-_TAIL_LINES:]
+    return "".join(f"  {line}\n" for line in lines)
+
+
+def _app() -> Flask:
+    app: Any = current_app
+    wrapped: Flask = app._get_current_object()
+    return wrapped
