@@ -17,11 +17,11 @@ from app.commands.refs import GitRef
 
 STATUS_LIMIT_BYTES: Final = 512 * 1024
 
-_CLONE: Final = load_program("git", "clone")
-_PULL: Final = load_program("git", "pull")
-_STATUS: Final = load_program("git", "status")
-_CHECKOUT: Final = load_program("git", "checkout")
-_DELETE: Final = load_program("git", "delete")
+_CLONE: Final = load_program("folders", "git", "clone")
+_PULL: Final = load_program("folders", "git", "pull")
+_STATUS: Final = load_program("folders", "git", "status")
+_CHECKOUT: Final = load_program("folders", "git", "checkout")
+_DELETE: Final = load_program("folders", "git", "delete")
 _RESOLVE: Final = load_program("resolve")
 
 

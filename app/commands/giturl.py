@@ -148,6 +148,8 @@ def _split_scp(text: str) -> tuple[str | None, str, int | None, str]:
     match = re.fullmatch(r"(?:(?P<user>[^/:]*)@)?(?P<host>\[[^]/]*\]|[^/:@]*):(?P<path>.*)", text)
     if match is None:
         raise InvalidGitUrl("This is a local path or no address at all; git needs https://… or user@host:path.")
+    if re.match(r"[^/@]*@[^/:]*:", match["path"]):
+        raise InvalidGitUrl("A git address must not hold a password; add a git credential instead.")
     if match["path"].startswith((":", "-", "~")):
         raise InvalidGitUrl("The path after 'host:' must not start with ':', '-' or '~'.")
     user = _user(match["user"]) if match["user"] is not None else None
@@ -163,7 +165,7 @@ def _user(text: str) -> str:
 
 
 def _split_host(place: str) -> tuple[str, int | None]:
-    match = re.fullmatch(r"(?P<host>\[[^]]*\]|[^:]*)(?P<colon>:(?P<port>.*))?", place)
+    match = re.fullmatch(r"(?P<host>\[[^]]*\]|[^:\[\]]*)(?P<colon>:(?P<port>.*))?", place)
     if match is None:
         raise InvalidGitUrl("The host of a git address is a name, an IPv4 address, or an IPv6 address in brackets.")
     if match["colon"] is None:

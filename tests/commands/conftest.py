@@ -193,21 +193,29 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int
         process.wait(10)
 
 
-@pytest.fixture
-def forge(daemon: tuple[Path, int], tmp_path: Path) -> Forge:
-    served, port = daemon
-    base = served / tmp_path.name
-    base.mkdir()
+@pytest.fixture(scope="session")
+def forge_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`app.git` and `work`, made once and copied for each test."""
+    base = tmp_path_factory.mktemp("template")
     git("init", "-q", "--bare", "-b", "main", "app.git", cwd=base)
-    git("init", "-q", "-b", "main", "work", cwd=tmp_path)
-    work = tmp_path / "work"
-    git("remote", "add", "origin", str(base / "app.git"), cwd=work)
+    git("init", "-q", "-b", "main", "work", cwd=base)
+    work = base / "work"
     commit(work, "README", "hello\n", "first")
     git("tag", "v1", cwd=work)
     git("checkout", "-q", "-b", "feature", cwd=work)
     commit(work, "feature", "x\n", "a feature")
     git("checkout", "-q", "main", cwd=work)
-    git("push", "-q", "origin", "main", "feature", "v1", cwd=work)
+    git("push", "-q", str(base / "app.git"), "main", "feature", "v1", cwd=work)
+    return base
+
+
+@pytest.fixture
+def forge(daemon: tuple[Path, int], forge_template: Path, tmp_path: Path) -> Forge:
+    served, port = daemon
+    base = served / tmp_path.name
+    shutil.copytree(forge_template / "app.git", base / "app.git")
+    work = shutil.copytree(forge_template / "work", tmp_path / "work")
+    git("remote", "add", "origin", str(base / "app.git"), cwd=work)
     return _ForgeAt(base, work, port, tmp_path.name)
 
 

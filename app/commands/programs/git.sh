@@ -1,4 +1,4 @@
-# What every git program of ours begins with. POSIX sh, coreutils or busybox. Exit statuses: see REFUSALS in programs.py.
+# What every git program of ours begins with, behind folders.sh. POSIX sh, coreutils or busybox. Exit statuses: see REFUSALS in programs.py.
 
 # The account may bring variables that redirect git. What we set ourselves is not in this list.
 unset GIT_DIR GIT_COMMON_DIR GIT_WORK_TREE GIT_PREFIX GIT_NAMESPACE GIT_INDEX_FILE GIT_INDEX_VERSION GIT_CONFIG \
@@ -17,13 +17,6 @@ work=
 trap 'exit 143' TERM INT HUP
 trap stop_work EXIT
 
-refuse() {
-  status=$1
-  shift
-  printf '%s\n' "$@" >&2
-  exit "$status"
-}
-
 # Long work runs beside the shell, so that TERM is heard at once and passed on (busybox timeout tells only the shell).
 run() {
   "$@" &
@@ -40,45 +33,6 @@ stop_work() {
   kill -TERM "$work" 2>/dev/null
   wait "$work" 2>/dev/null
   work=
-}
-
-# Enter, and only then look where we are; env, because a builtin pwd prints what it remembers.
-enter() {
-  cd -P -- "$1" 2>/dev/null && [ "$(env pwd -P && printf x)" = "$2
-x" ]
-}
-
-root_sound() {
-  set -- $(ls -ldn . 2>/dev/null)
-  case $1 in
-    d????w* | d???????w*) refuse 70 'group or others may write to the projects root' ;;
-    d*) ;;
-    *) refuse 70 'the projects root cannot be read' ;;
-  esac
-  [ "$3" = 0 ] || [ "$3" = "$(id -u)" ] || refuse 70 "the projects root belongs to user $3"
-  [ -w . ] || refuse 71 'the projects root is not writable'
-}
-
-# Free 1024-byte blocks (-k) or inodes (-i) here, or nothing where the file system does not count them.
-free() {
-  df -P "$1" . 2>/dev/null | sed -n '2s/.* \([0-9][0-9]*\)  *[0-9][0-9]*%.*/\1/p'
-}
-
-room_left() {
-  [ "$(free -k)" != 0 ] || refuse 72 'no space left on the disk'
-  [ "$(free -i)" != 0 ] || refuse 72 'no inodes left on the disk'
-}
-
-# From the root ($1) into .bareboat/$2, both made here when missing, both really there.
-enter_own() {
-  own_folder .bareboat "$1/.bareboat"
-  own_folder "$2" "$1/.bareboat/$2"
-}
-
-own_folder() {
-  [ ! -L "./$1" ] || refuse 75 "$1 in the projects root is a link"
-  mkdir -m 700 "./$1" 2>/dev/null || [ -d "./$1" ] || { room_left; refuse 71 "$1 cannot be made in the projects root"; }
-  enter "./$1" "$2" || refuse 75 "$1 is not where it should be"
 }
 
 git_ready() {
