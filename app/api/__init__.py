@@ -29,6 +29,7 @@ class Api(flask_smorest.Api):
 
 def init_app(app: Flask) -> None:
     app.config.setdefault("OPENAPI_URL_PREFIX", PREFIX)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # fields in the order of their schema
     app.url_map.converters["id"] = IdConverter
     api = Api(app, spec_kwargs={"info": {"description": docs.DESCRIPTION.strip()}, "security": _security()})
     api.register_converter(IdConverter, describe_id)
