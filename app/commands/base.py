@@ -112,6 +112,8 @@ def _place_lines(place: Place | None) -> list[str]:
 
 
 # `read` on descriptor 3 returns when the controller closes the channel's stdin (or sends a line): the lease is over.
+# A `timeout` that is terminated before it knows its child (tried: coreutils 9.1, in its first milliseconds) exits and
+# leaves the child running; it has made the group "$work", so what is left of that is killed before END claims the end.
 # The program's own exit status is told apart from a limit by the controller, which knows the time that has passed.
 _ENVELOPE: Final = """{{
 exec 3<&0 </dev/null
@@ -136,6 +138,7 @@ lease=$!
 wait "$work"
 status=$?
 kill "$lease" 2>/dev/null
+case $status in 124 | 137 | 143) kill -s KILL -- "-$work" 2>/dev/null ;; esac
 end exit "$status"
 }}
 """

@@ -121,8 +121,7 @@ def test_a_connection_in_use_is_not_idle(fresh_sshd: SshdServer, tmp_path: Path)
 def test_a_connection_that_died_is_replaced(pool: ConnectionPool, fresh_sshd: SshdServer) -> None:
     with pool.lease(fresh_sshd.target()) as connection:
         transport = connection.transport
-    for pid in fresh_sshd.session_daemons():
-        os.kill(pid, signal.SIGKILL)
+    fresh_sshd.signal_daemons(signal.SIGKILL)
     assert pool.run(fresh_sshd.target(), NOTHING).reason == "exit"
     transport.join(5)
     assert fresh_sshd.connections() == 2
@@ -228,13 +227,10 @@ def test_ping_of_a_frozen_node_ends_in_time(
 ) -> None:
     monkeypatch.setattr("app.ssh.pool.PING_SECONDS", 0.3)
     pool.ping(fresh_sshd.target())
-    daemons = fresh_sshd.session_daemons()
-    for pid in daemons:
-        os.kill(pid, signal.SIGSTOP)
+    fresh_sshd.signal_daemons(signal.SIGSTOP)
     with pytest.raises(ConnectTimeout):
         pool.ping(fresh_sshd.target())
-    for pid in daemons:
-        os.kill(pid, signal.SIGCONT)
+    fresh_sshd.signal_daemons(signal.SIGCONT)
     assert pool.ping(fresh_sshd.target()) > 0
 
 

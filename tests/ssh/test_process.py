@@ -186,7 +186,14 @@ def test_a_cancelled_program_is_gone(pool: ConnectionPool, sshd: SshdServer) -> 
     listener = Listener()
     result = pool.run(sshd.target(), Command(SLEEPER), Watch(listener, listener.first.is_set))
     assert result.reason == "cancelled"
-    assert not is_alive(listener.pid)
+    assert wait_until_gone(listener.pid)
+
+
+def test_a_program_cancelled_in_its_first_moment_is_gone(pool: ConnectionPool, sshd: SshdServer) -> None:
+    for _ in range(10):
+        listener = Listener()
+        pool.run(sshd.target(), Command("sleep 300 & echo $!; wait"), Watch(listener, listener.first.is_set))
+        assert wait_until_gone(listener.pid)
 
 
 def test_a_cancelled_program_takes_its_children_along(pool: ConnectionPool, sshd: SshdServer) -> None:
@@ -200,7 +207,7 @@ def test_a_time_limit_ends_the_program(pool: ConnectionPool, sshd: SshdServer) -
     listener = Listener()
     result = pool.run(sshd.target(), Command(SLEEPER, timeout_seconds=1), Watch(listener))
     assert result.reason == "timeout"
-    assert not is_alive(listener.pid)
+    assert wait_until_gone(listener.pid)
 
 
 @pytest.mark.parametrize("status", [124, 137, 143])
@@ -216,7 +223,7 @@ def test_a_flood_is_stopped(pool: ConnectionPool, sshd: SshdServer, monkeypatch:
     result = pool.run(sshd.target(), Command("echo $$ >&2; exec yes"))
     assert result.reason == "output_limit"
     assert len(result.stdout) < 2 * 1024 * 1024 + 100
-    assert not is_alive(int(result.stderr.split()[0]))
+    assert wait_until_gone(int(result.stderr.split()[0]))
 
 
 def test_a_daemon_that_keeps_the_output_open_does_not_keep_us(pool: ConnectionPool, sshd: SshdServer) -> None:
@@ -230,8 +237,7 @@ def test_a_lost_connection_is_told_and_ends_the_program(pool: ConnectionPool, fr
 
     def hang_up() -> None:
         assert listener.first.wait(20)
-        for pid in fresh_sshd.session_daemons():
-            os.kill(pid, signal.SIGKILL)
+        fresh_sshd.signal_daemons(signal.SIGKILL)
 
     thread = threading.Thread(target=hang_up)
     thread.start()
@@ -265,5 +271,5 @@ def test_a_dropbear_node_does_the_same(pool: ConnectionPool, tmp_path: Path, ssh
         assert pool.run(server.target(), Command(PRINT_ARGUMENTS, HOSTILE[:-1])).reason == "exit"
         result = pool.run(server.target(), Command(SLEEPER), Watch(listener, listener.first.is_set))
         assert result.reason == "cancelled"
-        assert not is_alive(listener.pid)
+        assert wait_until_gone(listener.pid)
         assert len(pool.run(server.target(), Command("head -c 3000000 /dev/zero >&2")).stderr) > 2_000_000

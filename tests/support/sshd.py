@@ -4,6 +4,7 @@ import getpass
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -78,7 +79,7 @@ class Server:
         if self._process is None:
             return
         for pid in [*self.sessions(), self._process.pid]:
-            _kill(pid)
+            _signal(pid, signal.SIGKILL)
         self._process.wait(10)
         self._process = None
 
@@ -91,12 +92,16 @@ class Server:
         self.start()
 
     def sessions(self) -> list[int]:
-        """Process ids below the listener, children last killed first."""
+        """Process ids below the listener, children before their parents."""
         return _descendants(self._process.pid) if self._process else []
 
     def session_daemons(self) -> list[int]:
         """Process ids of the server's own processes for open sessions, without what runs in them."""
         return [pid for pid in self.sessions() if _name(pid).startswith(("sshd", "dropbear"))]
+
+    def signal_daemons(self, number: int) -> None:
+        for pid in self.session_daemons():
+            _signal(pid, number)
 
     def host_keys(self) -> list[HostKeyLine]:
         return [parse_host_key(" ".join(self._public(type_).split()[:2])) for type_ in self.key_types]
@@ -275,8 +280,8 @@ def _name(pid: int) -> str:
         return ""
 
 
-def _kill(pid: int) -> None:
+def _signal(pid: int, number: int) -> None:
     try:
-        os.kill(pid, 9)
+        os.kill(pid, number)
     except ProcessLookupError:
         return
