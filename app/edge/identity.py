@@ -20,6 +20,7 @@ from app.models import Role, User
 from app.services import events, tokens, users
 from app.services.events import Actor
 
+BACKGROUND_HEADER: Final = "X-Background"  # a page that refreshes itself does not keep an idle session alive
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -60,6 +61,11 @@ def ensure_role(needed: Role) -> None:
     if not asker.role.includes(needed):
         events.record(asker, "access.refused", f"{request.method} {request.path}", "refused", f"needs {needed.value}")
         raise Forbidden(f"This needs the role {needed.value}; yours is {asker.role.value}. Ask an admin.")
+
+
+def may(role: Role | str) -> bool:
+    """Whether the one who asks has this role, for what a page offers; the views themselves ensure it."""
+    return bool(current_user.is_authenticated) and actor().role.includes(Role(role))
 
 
 def actor() -> Actor:
@@ -103,7 +109,8 @@ def _load_from_session(user_id: str) -> SessionUser | None:
     user = users.find_user(int(user_id))
     if user is None or not user.is_active or session.get("epoch") != user.session_epoch or not _is_session_fresh():
         return None
-    session["seen_at"] = int(time.time())
+    if BACKGROUND_HEADER not in request.headers:
+        session["seen_at"] = int(time.time())
     return SessionUser(user)
 
 

@@ -1,0 +1,77 @@
+"""Jobs: what was asked for, how far it is, what it said."""
+
+from flask import Response, flash, render_template, request, url_for
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response as BaseResponse
+
+from app.edge.identity import actor, requires
+from app.errors import BareboatError
+from app.services import jobs, nodes, projects
+from app.services.paging import MAX_PAGE_SIZE
+from app.web.blueprint import web
+from app.web.joblog import log_end, log_from
+from app.web.paging import PAGE_SIZE, asked_id, asked_page, asked_word
+from app.web.refusals import refuse
+from app.web.words import JOB_STATES, KINDS
+
+_LARGEST_OFFSET = 2**40
+
+
+@web.get("/jobs")
+@requires("viewer")
+def list_jobs() -> str:
+    filters = asked_word("state", JOB_STATES) | asked_word("kind", KINDS) | asked_id("project_id") | asked_id("node_id")
+    return render_template(
+        "jobs/list.html",
+        page=jobs.list_jobs(filters, None, asked_page(), PAGE_SIZE),
+        filters=filters,
+        nodes=nodes.all_nodes(),
+        projects=projects.list_projects({}, None, None, 1, MAX_PAGE_SIZE).items,
+    )
+
+
+@web.get("/jobs/<id:job_id>")
+@requires("viewer")
+def show_job(job_id: int) -> str:
+    return render_template("jobs/show.html", job=jobs.get_job(job_id), log=log_end(job_id))
+
+
+@web.get("/jobs/<id:job_id>/log")
+@requires("viewer")
+def read_log(job_id: int) -> Response:
+    """What follows `offset`, as plain text; the headers say where to go on and whether more may come."""
+    is_finished = jobs.get_job(job_id).is_finished  # looked at first: what is written later is read with it
+    offset = min(max(request.args.get("offset", 0, type=int), 0), _LARGEST_OFFSET)
+    part = log_from(job_id, offset)
+    answer = Response(part.text, mimetype="text/plain")
+    answer.headers["X-Log-Offset"] = str(part.next_offset)
+    answer.headers["X-Job-Finished"] = "yes" if is_finished and part.next_offset == offset else "no"
+    return answer
+
+
+@web.post("/jobs/<id:job_id>/cancel")
+@requires("operator")
+def cancel_job(job_id: int) -> BaseResponse:
+    back = url_for("web.show_job", job_id=job_id)
+    try:
+        job = jobs.request_cancel(job_id, actor())
+    except BareboatError as error:
+        return refuse(error, back)
+    flash(
+        "The job is cancelled." if job.is_finished else "The job is asked to stop; it ends as soon as it can.", "info"
+    )
+    return redirect(back, 303)
+
+
+@web.post("/jobs/<id:job_id>/retry")
+@requires("operator")
+def retry_job(job_id: int) -> BaseResponse:
+    """A new job; its page follows, or the project's when it was asked for there."""
+    try:
+        job = jobs.request_retry(job_id, actor())
+    except BareboatError as error:
+        return refuse(error, url_for("web.show_job", job_id=job_id))
+    flash(f"Tried again as job {job.id}.", "info")
+    if request.form.get("from") == "project":
+        return redirect(url_for("web.show_project", project_id=job.project_id), 303)
+    return redirect(url_for("web.show_job", job_id=job.id), 303)

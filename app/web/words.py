@@ -1,0 +1,135 @@
+"""Words and numbers for people: states, reasons, sizes, times. What comes from nodes is made harmless here."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from flask import Flask, current_app
+from markupsafe import Markup
+
+from app.edge.identity import may
+from app.redaction import printable
+
+NODE_STATUSES: Final = ("ONLINE", "OFFLINE", "UNKNOWN")
+PROJECT_STATUSES: Final = ("ACTIVE", "SYNCING", "PENDING", "ERROR", "DELETING")
+JOB_STATES: Final = ("QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "TIMED_OUT")
+
+KINDS: Final = {
+    "project.clone": "Clone",
+    "project.pull": "Pull",
+    "project.checkout": "Check out",
+    "project.delete": "Delete",
+}
+PHASES: Final = {
+    "remote": "The git server is preparing",
+    "receiving": "Receiving objects",
+    "resolving": "Resolving deltas",
+    "checkout": "Checking out files",
+    "submodules": "Fetching submodules",
+}
+REASONS: Final = {
+    "host_key_unpinned": "no host key is pinned yet",
+    "host_key_mismatch": "it shows another host key than the pinned one",
+    "dns": "its host name does not resolve",
+    "refused": "it refuses connections on its SSH port",
+    "unreachable": "there is no way to it",
+    "timeout": "it does not answer in time",
+    "auth_failed": "it does not accept the SSH key",
+    "protocol_error": "what answers there does not speak SSH as it should",
+    "git_missing": "git is missing or too old there",
+    "root_missing": "its projects root does not exist",
+    "root_unsafe": "its projects root is a link, or others may write to it",
+    "root_not_writable": "its projects root is not writable",
+}
+_WHY_NO_WORK: Final = {
+    "host_key_unpinned": "no host key pinned",
+    "key_missing": "no SSH key chosen",
+    "node_cordoned": "cordoned",
+}
+_SYMBOLS: Final = {
+    "ONLINE": "●", "ACTIVE": "●", "SUCCEEDED": "●",
+    "OFFLINE": "■", "ERROR": "▲", "FAILED": "▲", "TIMED_OUT": "▲",
+    "SYNCING": "◐", "RUNNING": "◐", "DELETING": "◐",
+    "UNKNOWN": "○", "PENDING": "○", "QUEUED": "○", "CANCELLED": "–",
+}  # fmt: skip
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_SPANS: Final = ((86_400 * 2, 86_400, "days"), (3600 * 2, 3600, "hours"), (60 * 2, 60, "minutes"))
+
+
+def init_app(app: Flask) -> None:
+    """Every text that a template prints goes through `harmless`, so that no page can forget it."""
+    app.jinja_env.finalize = harmless
+    app.jinja_env.filters.update(
+        ago=ago, span=span, size=size, moment=moment, reason=reason, kind=kind, phase=phase, symbol=symbol, word=word
+    )
+    app.context_processor(_for_every_page)
+
+
+def harmless(value: Any) -> Any:
+    """Control characters that could steer or reorder what is shown become visible; markup of ours stays as it is."""
+    if value is None:
+        return ""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def why_no_work(code: str, status_reason: str | None) -> str:
+    """A few words for a choice that cannot be chosen."""
+    if code == "node_offline":
+        return f"offline: {reason(status_reason)}" if status_reason else "offline"
+    return _WHY_NO_WORK.get(code, code)
+
+
+def reason(code: str | None) -> str:
+    return REASONS.get(code, code.replace("_", " ")) if code else ""
+
+
+def kind(code: str) -> str:
+    return KINDS.get(code, code)
+
+
+def phase(code: str | None) -> str:
+    return PHASES.get(code, code.replace("_", " ").capitalize()) if code else ""
+
+
+def word(state: str) -> str:
+    """`TIMED_OUT` as `Timed out`."""
+    return str(state).replace("_", " ").capitalize()
+
+
+def symbol(state: str) -> str:
+    """A shape beside the colour, for those who do not see colours."""
+    return _SYMBOLS.get(str(state), "○")
+
+
+def size(count: float | None) -> str:
+    """Bytes in the unit that reads best; nothing known is a dash."""
+    if count is None:
+        return "–"
+    power = min(int(math.log(count, 1024)), len(_UNITS) - 1) if count >= 1 else 0
+    shown = count / 1024**power
+    return f"{shown:.0f} {_UNITS[power]}" if power == 0 or shown >= 100 else f"{shown:.1f} {_UNITS[power]}"
+
+
+def ago(at: datetime | None) -> str:
+    if at is None:
+        return "never"
+    seconds = (datetime.now(UTC) - at).total_seconds()
+    return "just now" if seconds < 5 else f"{span(seconds)} ago"
+
+
+def span(seconds: float | None) -> str:
+    """A length of time in one unit: `41 seconds`, `3 minutes`, `2 days`."""
+    if seconds is None:
+        return "–"
+    for least, unit, name in _SPANS:
+        if seconds >= least:
+            return f"{seconds / unit:.0f} {name}"
+    return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
+
+
+def moment(at: datetime | None) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else "–"
+
+
+def _for_every_page() -> dict[str, Any]:
+    return {"may": may, "is_demo": bool(current_app.config["DEMO"])}
