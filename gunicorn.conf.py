@@ -4,6 +4,7 @@ One worker, because each worker would start a scheduler of its own. More web pro
 BAREBOAT_SCHEDULER_ENABLED=false. Every value can be overridden on gunicorn's command line.
 """
 
+import logging
 import os
 from typing import Any
 
@@ -15,6 +16,14 @@ graceful_timeout = 10
 keepalive = 5
 proc_name = "bareboat"
 control_socket_disable = True  # newer gunicorns would make a socket in the user's home
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Our own log lines go to stderr beside gunicorn's; those of libraries from WARNING on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("[%(asctime)s] [%(process)d] [%(levelname)s] %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("app").setLevel(logging.INFO)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
