@@ -44,20 +44,15 @@ def clone(
     Prints an outcome (`gitstatus.parse_outcome`) on stdout, progress on stderr. `branch` may be a tag.
     """
     numbers = (str(depth) if depth else "", "1" if submodules else "")
-    return Command(
-        program=_CLONE,
-        arguments=(root, name, JobKey(job_key), url.text, branch or "", *numbers),
-        environment=git_environment(
-            root,
-            url=url,
-            allowed_schemes=allowed_schemes,
-            pinned_address=pinned_address,
-            known_hosts_file=known_hosts_file,
-        ),
-        place=Place(root),
-        timeout_seconds=timeout_seconds,
-        refusals=REFUSALS,
+    environment = git_environment(
+        root,
+        url=url,
+        allowed_schemes=allowed_schemes,
+        pinned_address=pinned_address,
+        known_hosts_file=known_hosts_file,
     )
+    arguments = (root, name, JobKey(job_key), url.text, branch or "", *numbers)
+    return _command(_CLONE, arguments, environment, Place(root), timeout_seconds)
 
 
 def pull(
@@ -78,46 +73,31 @@ def pull(
     `branch` is followed only where the branch of that name names no upstream itself. `reset` keeps what it drops
     (commits, staged and changed files) reachable from a recovery ref, which the outcome names; untracked files stay.
     """
-    return Command(
-        program=_PULL,
-        arguments=(url.text, branch or "", strategy, JobKey(job_key)),
-        environment=git_environment(
-            root,
-            url=url,
-            allowed_schemes=allowed_schemes,
-            pinned_address=pinned_address,
-            known_hosts_file=known_hosts_file,
-        ),
-        place=Place(root, name),
-        timeout_seconds=timeout_seconds,
-        refusals=REFUSALS,
+    environment = git_environment(
+        root,
+        url=url,
+        allowed_schemes=allowed_schemes,
+        pinned_address=pinned_address,
+        known_hosts_file=known_hosts_file,
     )
+    arguments = (url.text, branch or "", strategy, JobKey(job_key))
+    return _command(_PULL, arguments, environment, Place(root, name), timeout_seconds)
 
 
 def status(root: ProjectsRoot, name: ProjectName, *, url: GitUrl | None = None, timeout_seconds: int = 20) -> Command:
     """Head and changes in one round trip, without a lock; read by `gitstatus.parse_status`."""
-    return Command(
-        program=_STATUS,
-        arguments=(url.text if url else "", str(STATUS_LIMIT_BYTES)),
-        environment={**git_environment(root), "GIT_OPTIONAL_LOCKS": "0"},
-        place=Place(root, name),
-        timeout_seconds=timeout_seconds,
-        refusals=REFUSALS,
-    )
+    environment = {**git_environment(root), "GIT_OPTIONAL_LOCKS": "0"}
+    arguments = (url.text if url else "", str(STATUS_LIMIT_BYTES))
+    return _command(_STATUS, arguments, environment, Place(root, name), timeout_seconds)
 
 
 def checkout(
     root: ProjectsRoot, name: ProjectName, ref: GitRef, *, url: GitUrl | None = None, timeout_seconds: int = 600
 ) -> Command:
     """A local branch, else one of origin's (made here, following it), else a tag or a commit (detached). No fetch."""
-    return Command(
-        program=_CHECKOUT,
-        arguments=(url.text if url else "", ref),
-        environment=git_environment(root),
-        place=Place(root, name),
-        timeout_seconds=timeout_seconds,
-        refusals=REFUSALS,
-    )
+    environment = git_environment(root)
+    arguments = (url.text if url else "", ref)
+    return _command(_CHECKOUT, arguments, environment, Place(root, name), timeout_seconds)
 
 
 def delete(
@@ -131,14 +111,9 @@ def delete(
 ) -> Command:
     """Prints `missing` (nothing was there), `deleted`, or `trashed`: gone from its place, but some of its files
     belong to others and are left in `.bareboat/trash/JOB_KEY`. Without `force`, a look at the work comes first."""
-    return Command(
-        program=_DELETE,
-        arguments=(root, name, JobKey(job_key), url.text if url else "", "1" if force else ""),
-        environment=git_environment(root),
-        place=Place(root),
-        timeout_seconds=timeout_seconds,
-        refusals=REFUSALS,
-    )
+    environment = git_environment(root)
+    arguments = (root, name, JobKey(job_key), url.text if url else "", "1" if force else "")
+    return _command(_DELETE, arguments, environment, Place(root), timeout_seconds)
 
 
 def resolve(host: str, *, timeout_seconds: int = 15) -> Command:
@@ -155,3 +130,16 @@ def parse_addresses(output: bytes) -> tuple[str, ...]:
     """The addresses, each once, in the node's order. Words that are no address are kept: they are denied, later."""
     lines = output.decode("utf-8", "replace").splitlines()
     return tuple(dict.fromkeys(line.split()[0][:64] for line in lines if line.strip()))
+
+
+def _command(
+    program: str, arguments: tuple[str, ...], environment: dict[str, str], place: Place, timeout_seconds: int
+) -> Command:
+    return Command(
+        program=program,
+        arguments=arguments,
+        environment=environment,
+        place=place,
+        timeout_seconds=timeout_seconds,
+        refusals=REFUSALS,
+    )

@@ -41,6 +41,7 @@ class Node:
 
     shell: tuple[str, ...]
     path: str
+    login: tuple[str, ...] = ()
 
     def start(self, command: Command) -> subprocess.Popen[bytes]:
         script = command.script(NONCE)
@@ -48,7 +49,11 @@ class Node:
         assert script.count(NODE_PATH) == 1
         script = script.replace("/bin/sh -c ", f"{' '.join(self.shell)} -c ").replace(NODE_PATH, self.path)
         process = subprocess.Popen(
-            [*self.shell, "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/"
+            [*self.login, *self.shell, "-s"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/",
         )
         assert process.stdin is not None
         process.stdin.write(script.encode())

@@ -2,23 +2,27 @@
 
 import os
 import shutil
+import socket
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.commands import git as commands
-from app.commands.base import Command
+from app.commands.base import NODE_PATH, Command
 from app.commands.giterrors import code_of
 from app.commands.gitstatus import Outcome, parse_outcome, parse_status
 from app.commands.giturl import GitUrl
 from app.commands.paths import ProjectName, ProjectsRoot
 from app.commands.refs import GitRef
-from tests.commands.conftest import NONCE, Forge, Node, Result, commit, end, finish, git
+from tests.commands.conftest import NONCE, SHELLS, Forge, Node, Result, commit, end, finish, git
 
 SCHEMES = ("git",)
 NAME = ProjectName("app")
+NOBODY = 65534
 
 
 def make_clone(root: Path, forge: Forge, **options: object) -> Command:
@@ -294,8 +298,6 @@ def test_a_read_only_root_is_told_as_such(dash: Node, forge: Forge, tmp_path: Pa
 
 def test_a_clone_whose_lease_ends_leaves_nothing(node: Node, root: Path, forge: Forge, tmp_path: Path) -> None:
     """The server is slow on purpose: a listener that accepts, and never says a word."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = GitUrl.parse(f"git://127.0.0.1:{silent.getsockname()[1]}/app.git")
         command = commands.clone(
@@ -727,6 +729,52 @@ def test_a_delete_does_not_empty_what_a_link_inside_leads_to(
     (cloned / "link").symlink_to(tmp_path / "precious")
     assert node.run(make_delete(root, force=True)).stdout == b"deleted\n"
     assert (tmp_path / "precious/file").exists()
+
+
+# --- an account that is not root
+
+
+@pytest.fixture
+def open_root() -> Iterator[Path]:
+    """A projects root that nobody owns, and may reach."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only root may become nobody")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        root = Path(folder) / "projects"
+        root.mkdir(mode=0o755)
+        os.chown(root, NOBODY, NOBODY)
+        yield root
+
+
+def as_nobody(*words: str) -> tuple[str, ...]:
+    return ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *words)
+
+
+@pytest.fixture(params=[("/bin/sh",), ("bash",), ("busybox", "sh")], ids=SHELLS)
+def nobody(request: pytest.FixtureRequest) -> Node:
+    return Node(request.param, NODE_PATH, login=as_nobody())
+
+
+def test_a_root_of_root_is_not_writable_for_others(nobody: Node, open_root: Path, forge: Forge) -> None:
+    os.chown(open_root, 0, 0)
+    assert code(nobody.run(make_clone(open_root, forge))) == "root_not_writable"
+
+
+def test_folders_without_write_permission_are_deleted_too(nobody: Node, open_root: Path) -> None:
+    make = 'cd "$1" && mkdir -p app/cache/x && touch app/cache/x/f && chmod -R a-w app/cache'
+    subprocess.run(as_nobody("/bin/sh", "-c", make, "sh", str(open_root)), check=True)
+    assert nobody.run(make_delete(open_root, force=True)).stdout == b"deleted\n"
+    assert leftovers(open_root) == []
+
+
+def test_files_of_others_stay_in_the_trash(nobody: Node, open_root: Path) -> None:
+    (open_root / "app/foreign").mkdir(parents=True)
+    (open_root / "app/foreign/file").touch()
+    os.chown(open_root / "app", NOBODY, NOBODY)
+    assert nobody.run(make_delete(open_root, force=True)).stdout == b"trashed\n"
+    assert not (open_root / "app").exists()
+    assert (open_root / ".bareboat/trash/job-3/foreign/file").exists()
 
 
 # --- resolve

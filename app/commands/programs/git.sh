@@ -1,4 +1,4 @@
-# What every git program of ours begins with, behind folders.sh. POSIX sh, coreutils or busybox. Exit statuses: see REFUSALS in programs.py.
+# What every git program of ours begins with, behind folders.sh. Exit statuses: see REFUSALS in programs.py.
 
 # The account may bring variables that redirect git. What we set ourselves is not in this list.
 unset GIT_DIR GIT_COMMON_DIR GIT_WORK_TREE GIT_PREFIX GIT_NAMESPACE GIT_INDEX_FILE GIT_INDEX_VERSION GIT_CONFIG \
