@@ -5,8 +5,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,8 @@ from app.commands.gitstatus import Outcome, parse_outcome, parse_status
 from app.commands.giturl import GitUrl
 from app.commands.paths import ProjectName, ProjectsRoot
 from app.commands.refs import GitRef
-from tests.commands.conftest import NONCE, SHELLS, Forge, Node, Result, commit, end, finish, git
+from tests.commands.conftest import NONCE, SHELLS, Node, Result, end, finish
+from tests.support.forge import Forge, commit, git
 
 SCHEMES = ("git",)
 NAME = ProjectName("app")
@@ -337,6 +341,33 @@ def test_submodules_are_cloned_when_asked_for(node: Node, root: Path, forge: For
     outcome(result)
     assert (root / "app/lib/lib").read_text() == "x\n"
     assert not parse_status(node.run(make_status(root)).stdout).dirty
+
+
+@pytest.fixture
+def web(forge: Forge) -> Iterator[int]:
+    """The port of a plain web server on loopback that has the forge's repositories."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """The test's output is not a log."""
+
+    git("update-server-info", cwd=forge.base / "app.git")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(forge.base))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_a_pinned_name_is_not_looked_up_again(dash: Node, root: Path, web: int) -> None:
+    """The name exists nowhere, so only the pin can lead to the server."""
+    url = GitUrl.parse(f"http://git.example.invalid:{web}/app.git")
+    pinned = {"pinned_address": "127.0.0.1", "allowed_schemes": ("http",)}
+    unpinned = {"allowed_schemes": ("http",)}
+    root_path = ProjectsRoot(str(root))
+    assert code(dash.run(commands.clone(root_path, NAME, url, job_key="1", **unpinned))) == "git_unreachable"
+    assert outcome(dash.run(commands.clone(root_path, NAME, url, job_key="2", **pinned))).branch == "main"
 
 
 # --- pull
