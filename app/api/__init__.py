@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import flask_smorest
 from flask import Flask
+from marshmallow.fields import Enum
 
 from app.api import docs, errors, events, health, hostkeys, internal, jobs, keys, nodes, projects, tokens, users
 from app.api.blueprint import PREFIX
@@ -33,6 +34,7 @@ def init_app(app: Flask) -> None:
     app.url_map.converters["id"] = IdConverter
     api = Api(app, spec_kwargs={"info": {"description": docs.DESCRIPTION.strip()}, "security": _security()})
     api.register_converter(IdConverter, describe_id)
+    api.register_field(Enum, "string", None)
     for name, scheme in _SCHEMES.items():
         api.spec.components.security_scheme(name, scheme)
     for noun in NOUNS:
