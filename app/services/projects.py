@@ -59,7 +59,7 @@ def status_counts() -> dict[str, int]:
 def counts_by_node() -> dict[int, int]:
     """Number of projects by node id."""
     rows = db.session.execute(select(Project.node_id, func.count()).group_by(Project.node_id))
-    return dict(rows.tuples().all())
+    return {node_id: count for node_id, count in rows}
 
 
 def get_project(project_id: int) -> Project:
