@@ -129,6 +129,10 @@ class HardenedTransport(paramiko.Transport):
     def received_bytes(self) -> int:
         return int(self.packetizer.received_bytes)
 
+    @property
+    def opened_channels(self) -> int:
+        return int(self._channel_counter)
+
     def close(self) -> None:
         """Hang up, wait for the thread, then close: a descriptor is never closed under a reader (its number could
         already be another connection's)."""
@@ -148,6 +152,12 @@ class HardenedTransport(paramiko.Transport):
         message.add_boolean(True)
         self._send_user_message(message)
         return answered.wait(seconds) and bool(self.active)
+
+    def _next_channel(self) -> int:
+        """Never a number that was used before: paramiko takes the lowest that is free, and what the node still says
+        to the closed channel of that number would go to the new one."""
+        self._channel_counter += 1
+        return int(self._channel_counter)
 
     def _parse_kex_init(self, m: paramiko.Message) -> None:
         shown = self._really_parse_kex_init(paramiko.Message(m.asbytes()))
@@ -227,6 +237,7 @@ def _ensure_known_paramiko() -> None:
         paramiko.Transport: (
             "_active_check_timeout",
             "_channel_handler_table",
+            "_next_channel",
             "_parse_kex_init",
             "_really_parse_kex_init",
             "_send_user_message",

@@ -51,6 +51,17 @@ def test_runs_at_the_same_time_share_connections(pool: ConnectionPool, fresh_ssh
     assert fresh_sshd.connections() <= 4
 
 
+def test_a_channel_hears_nothing_that_was_meant_for_an_earlier_one(pool: ConnectionPool, sshd: SshdServer) -> None:
+    with pool.lease(sshd.target()) as connection:
+        numbers = []
+        for _ in range(3):
+            channel = connection.transport.open_session(timeout=10)
+            numbers.append(channel.chanid)
+            channel.close()
+            del channel
+    assert len(set(numbers)) == 3
+
+
 def test_more_than_a_connection_holds_go_on_a_second(
     pool: ConnectionPool, fresh_sshd: SshdServer, tmp_path: Path
 ) -> None:
@@ -105,7 +116,6 @@ def test_an_idle_connection_is_closed(no_leaked_threads: None, fresh_sshd: SshdS
             assert connection.is_connected
         pool.reap()
         assert not connection.is_connected
-    assert fresh_sshd.connections() == 2
 
 
 def test_a_connection_in_use_is_not_idle(fresh_sshd: SshdServer, tmp_path: Path) -> None:
@@ -134,10 +144,17 @@ def test_a_node_that_was_restarted_is_spoken_to_again(pool: ConnectionPool, fres
     assert pool.run(fresh_sshd.target(), NOTHING).reason == "exit"
 
 
+def test_a_node_that_wants_new_keys_often_gets_them(pool: ConnectionPool, make_sshd: Callable[..., SshdServer]) -> None:
+    server = make_sshd(extra=("RekeyLimit 1M",))
+    results = [pool.run(server.target(), Command("head -c 2000000 /dev/zero")) for _ in range(5)]
+    assert {len(result.stdout) for result in results} == {2_000_000}
+    assert server.connections() == 1
+
+
 def test_a_connection_that_brought_much_is_retired_when_idle(
     pool: ConnectionPool, fresh_sshd: SshdServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.ssh.pool.RETIRE_BYTES", 100_000)
+    monkeypatch.setattr("app.ssh.links.RETIRE_BYTES", 100_000)
     for _ in range(3):
         pool.run(fresh_sshd.target(), Command("head -c 200000 /dev/zero"))
     assert fresh_sshd.connections() == 3
@@ -186,7 +203,7 @@ def test_a_node_that_takes_one_session_gets_a_connection_for_each(
 def test_when_all_connections_are_full_the_wait_is_bounded(
     pool: ConnectionPool, make_sshd: Callable[..., SshdServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.ssh.pool.MAX_CONNECTIONS", 1)
+    monkeypatch.setattr("app.ssh.links.MAX_CONNECTIONS", 1)
     server = make_sshd(extra=("MaxSessions 1",))
     gate = Gate(tmp_path)
     with ThreadPoolExecutor(1) as threads:

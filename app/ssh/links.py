@@ -1,0 +1,101 @@
+"""Links: the connections of one target, who is on them, and when they are full, spent or over.
+
+Rules only: the pool holds the lock and does the closing.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from app.errors import NodeError
+from app.ssh.connection import PinnedConnection
+from app.ssh.pins import hops
+from app.ssh.target import Limits, Target
+
+MAX_CONNECTIONS: Final = 4
+MAX_HANDSHAKES: Final = 2
+MAX_CHANNELS: Final = 8  # sshd's MaxSessions is 10
+RETIRE_CHANNELS: Final = 10_000  # each leaves an entry behind in paramiko
+MAX_TUNNELS: Final = 64  # per connection of a jump host; MaxSessions does not count them
+RETIRE_BYTES: Final = 256 * 1024 * 1024  # paramiko fails at its own rekey, due at 512 MiB
+_ANY_LIMITS: Final = Limits()
+
+
+@dataclass(eq=False, slots=True)
+class Link:
+    """One open connection and who is on it."""
+
+    connection: PinnedConnection
+    gateway: "Link | None" = None
+    channels: int = 0
+    most_channels: int = MAX_CHANNELS
+    tunnels: int = 0
+    idle_since: float = field(default_factory=time.monotonic)
+    is_retired: bool = False
+    ping_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_idle(self) -> bool:
+        return self.channels == 0 and self.tunnels == 0
+
+    def has_room(self, *, tunnel: bool) -> bool:
+        if self.is_retired or not self.connection.is_connected:
+            return False
+        return self.tunnels < MAX_TUNNELS if tunnel else self.channels < self.most_channels
+
+
+@dataclass(eq=False, slots=True)
+class Line:
+    """All about one target: its links, the handshakes under way, the last failure for those who waited for it."""
+
+    links: list[Link] = field(default_factory=list)
+    opening: list[PinnedConnection] = field(default_factory=list)
+    failures: int = 0
+    failure: NodeError | None = None
+
+
+def key_of(target: Target) -> Target:
+    """Limits bound the opening only: a probe in a hurry and a patient job may share a connection."""
+    return replace(target, limits=_ANY_LIMITS, jump=key_of(target.jump) if target.jump else None)
+
+
+def with_room(line: Line, *, tunnel: bool) -> Link | None:
+    return next((link for link in line.links if link.has_room(tunnel=tunnel)), None)
+
+
+def may_open(line: Line) -> bool:
+    alive = sum(link.connection.is_connected for link in line.links)
+    return len(line.opening) < MAX_HANDSHAKES and alive + len(line.opening) < MAX_CONNECTIONS
+
+
+def enter(link: Link, *, tunnel: bool) -> None:
+    if tunnel:
+        link.tunnels += 1
+    else:
+        link.channels += 1
+
+
+def leave(link: Link, *, tunnel: bool) -> None:
+    if tunnel:
+        link.tunnels -= 1
+    else:
+        link.channels -= 1
+    link.idle_since = time.monotonic()
+
+
+def is_spent(link: Link) -> bool:
+    if link.is_retired or not link.connection.is_connected:
+        return True
+    transport = link.connection.transport
+    return bool(transport.received_bytes > RETIRE_BYTES or transport.opened_channels > RETIRE_CHANNELS)
+
+
+def is_over(link: Link, old: float) -> bool:
+    return link.is_idle and (link.idle_since <= old or not link.connection.is_connected)
+
+
+def concerns(known: Target, target: Target) -> bool:
+    """Whether `known` is this node, by name or by address, or is reached through it."""
+    place = (target.hostname, target.port)
+    return any(hop.name == target.name or (hop.hostname, hop.port) == place for hop in hops(known))
