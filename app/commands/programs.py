@@ -28,6 +28,8 @@ REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
         83: "work_unpushed",
         84: "repository_broken",
         85: "resolver_missing",
+        86: "setsid_missing",
+        87: "proc_missing",
     }
 )
 

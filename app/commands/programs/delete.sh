@@ -19,7 +19,7 @@ empty_trash() {
   one=
   ! rm --one-file-system -f ./.none 2>/dev/null || one=--one-file-system
   rm -rf $one "./$job" 2>/dev/null && return
-  chmod -R u+rwx "./$job" 2>/dev/null
+  [ -L "./$job" ] || chmod -R u+rwx "./$job" 2>/dev/null
   rm -rf $one "./$job"
 }
 

@@ -1,0 +1,163 @@
+"""Processes that outlive the connection: pure builders of the short acts that start, follow, stop and remove one.
+
+On the node a job has a folder, `ROOT/.bareboat/jobs/KEY`, 0700; that it exists says that the job was started. In it:
+
+- `pid`     PID START BOOT of the *guard*: it leads a session of its own and outlives everything. Taken once, by linking.
+- `work`    PID START BOOT of the *work*: the program, leading another session, with BAREBOAT_JOB in its environment.
+- `out`     its stdout, `err` its stderr (with `merge` both are in `out`), each up to a limit that is kept on the node.
+- `status`  what the guard is told by its helpers; `end`, `stop.new`: room for what comes last.
+- `stop`    that it is being cancelled.
+- `exit`    REASON STATUS: its end, written aside and renamed. With neither this nor a guard, the process is lost.
+
+Secrets of the environment are handed from process to process; they are in no file and in no argument. What of the work
+leaves its session *and* clears its environment cannot be found; only a cgroup would hold it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from app.commands.base import KILL_GRACE_SECONDS, Command, Place
+from app.commands.paths import JobKey, ProjectsRoot
+from app.commands.programs import REFUSALS, load_program
+
+OUTPUT_LIMIT_BYTES: Final = 10 * 1024 * 1024
+WAIT_SECONDS: Final = 900
+PATIENCE_SECONDS: Final = 10
+ACT_SECONDS: Final = 60
+# Reasons with which a durable process ends beyond those of `Result`.
+PROCESS_LOST: Final = "process_lost"
+RUNNING: Final = "running"
+
+_BLOCK_BYTES: Final = 512
+_STOP_MARGIN_SECONDS: Final = 30
+_GUARD: Final = load_program("durable_process", "durable_guard")
+_LAUNCH: Final = load_program("folders", "durable_process", "durable_launch")
+_BEGIN: Final = ("folders", "durable_begin", "durable_process")
+_START: Final = load_program(*_BEGIN, "durable_start", "durable_word")
+_RUN: Final = load_program(*_BEGIN, "durable_start", "durable_follow")
+_FOLLOW: Final = load_program(*_BEGIN, "durable_attach", "durable_follow")
+_STOP: Final = load_program(*_BEGIN, "durable_stop")
+_COLLECT: Final = load_program(*_BEGIN, "durable_collect")
+_ORPHANS: Final = load_program(*_BEGIN, "durable_orphans")
+_REFUSALS: Final = MappingProxyType({status: REFUSALS[status] for status in (71, 72, 75, 86, 87)})
+_OURS: Final = ("bb_", "BAREBOAT_JOB")
+_ORPHAN: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,63}) (-?[0-9]{1,12}) (running|ended|lost)")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the node itself keeps to, for a durable process. `merge`: stderr goes to `out`, in the order of writing."""
+
+    output_bytes: int = OUTPUT_LIMIT_BYTES
+    grace_seconds: int = KILL_GRACE_SECONDS
+    merge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Offsets:
+    """How many bytes of `out` and `err` have been read, and are stored."""
+
+    out: int = 0
+    err: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A job's folder on a node. `state` is running, ended or lost."""
+
+    key: JobKey
+    age_seconds: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How `out` and `err` are followed: from where, for how long, between lines with which nonce (hexadecimal)."""
+
+    nonce: str
+    offsets: Offsets = Offsets()
+    wait_seconds: int = WAIT_SECONDS
+    patience_seconds: int = PATIENCE_SECONDS
+
+
+def start(root: ProjectsRoot, key: str, command: Command, limits: Limits = Limits()) -> Command:
+    """Starts `command`, unless the job's folder exists. Prints `started` or `attached`."""
+    return _act(_START, root, key, _work(command, limits, root), environment=_environment(command))
+
+
+def start_and_follow(
+    root: ProjectsRoot, key: str, command: Command, reader: Reader, limits: Limits = Limits()
+) -> Command:
+    """`start` and `follow` in one channel; ending that ends the following only."""
+    work = _work(command, limits, root)
+    return _act(_RUN, root, key, work, reader=reader, environment=_environment(command))
+
+
+def follow(root: ProjectsRoot, key: str, reader: Reader) -> Command:
+    """The output from `reader.offsets` on, each stream between BEGIN and END lines with `reader.nonce`.
+
+    After BEGIN, stdout has one line of ours: started, attached or absent. Its END line is how the process has ended
+    (`exit STATUS`, `timeout STATUS` …), or `running -` after `wait_seconds`, or `process_lost -`.
+    """
+    return _act(_FOLLOW, root, key, (), reader=reader)
+
+
+def stop(root: ProjectsRoot, key: str, grace_seconds: int = KILL_GRACE_SECONDS) -> Command:
+    """TERM, KILL after `grace_seconds`, then a look. Prints `gone`, or `alive` and the process ids."""
+    seconds = grace_seconds * 4 + _STOP_MARGIN_SECONDS  # a look at a busy node takes a while, each time
+    return _act(_STOP, root, key, (str(grace_seconds),), timeout_seconds=seconds)
+
+
+def collect(root: ProjectsRoot, key: str) -> Command:
+    """Removes the folder, once the outcome is stored. Prints removed, missing, or running (then it was left)."""
+    return _act(_COLLECT, root, key, ())
+
+
+def orphans(root: ProjectsRoot) -> Command:
+    """Lists the folders of jobs; read by `parse_orphans`."""
+    return _act(_ORPHANS, root, "none", ())
+
+
+def parse_orphans(output: bytes) -> tuple[Orphan, ...]:
+    """Lines that are not as they should be are left out; an age below zero (a clock was set) counts as zero."""
+    matches = (_ORPHAN.fullmatch(line) for line in output.decode("ascii", "replace").splitlines())
+    return tuple(Orphan(JobKey(found[1]), max(0, int(found[2])), found[3]) for found in matches if found)
+
+
+def _act(
+    program: str,
+    root: ProjectsRoot,
+    key: str,
+    values: tuple[str, ...],
+    *,
+    reader: Reader = Reader("0"),
+    timeout_seconds: int | None = None,
+    environment: Mapping[str, object] = MappingProxyType({}),
+) -> Command:
+    offsets = reader.offsets
+    numbers = (offsets.out, offsets.err, reader.wait_seconds, reader.patience_seconds)
+    seconds = timeout_seconds or ACT_SECONDS
+    return Command(
+        program=program,
+        arguments=(root, JobKey(key), *map(str, numbers), reader.nonce, *values),
+        environment=environment,  # type: ignore[arg-type]
+        place=Place(root),
+        timeout_seconds=seconds if reader.nonce == "0" else 2 * reader.wait_seconds + ACT_SECONDS,
+        refusals=_REFUSALS,
+    )
+
+
+def _work(command: Command, limits: Limits, root: ProjectsRoot) -> tuple[str, ...]:
+    place = command.place or Place(root)
+    numbers = (limits.output_bytes // _BLOCK_BYTES, command.timeout_seconds, limits.grace_seconds)
+    words = (place.root, place.project or "", place.folder or "", command.program)
+    return (_GUARD, _LAUNCH, *map(str, numbers), "1" if limits.merge else "", *words, *command.arguments)
+
+
+def _environment(command: Command) -> Mapping[str, object]:
+    if any(name.startswith(_OURS) for name in command.environment):
+        raise ValueError("names of environment variables that begin with bb_ or BAREBOAT_JOB are ours")
+    return command.environment

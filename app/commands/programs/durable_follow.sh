@@ -1,0 +1,67 @@
+# durable_follow.sh: what `out` and `err` hold from the offsets on, as it comes, on stdout and stderr, between lines with
+# the nonce; ends with the job's end, or after WAIT seconds with `running`.
+
+# What was written before the end is there when the end is; so the end is looked for first.
+is_over() {
+  [ -e exit ] && return
+  runs pid && return 1
+  [ -e exit ] && return
+  if [ ! -e pid ]; then
+    [ "$bb_elapsed" -ge $((bb_patience * 100)) ] && give_up || return
+  fi
+  bb_end='process_lost -'
+}
+
+# Descriptors that each cat shares: every one goes on where the last one stopped.
+open_files() {
+  exec 6<out 7<err
+  [ "$bb_out" = 0 ] || dd bs=1 skip="$bb_out" count=0 <&6
+  [ "$bb_err" = 0 ] || dd bs=1 skip="$bb_err" count=0 <&7
+}
+
+copy_out() {
+  [ ! -s out ] || cat <&6
+}
+
+copy_err() {
+  [ ! -s err ] || cat <&7 >&8
+}
+
+# Of whoever writes to err, that is the progress; out is then what it says at its end.
+copy_new() {
+  [ -s err ] && [ $((bb_round % 5)) != 0 ] || copy_out
+  copy_err
+}
+
+# Hundredths of a second, then tenths: a short job is not kept waiting, a long one costs little.
+pause() {
+  bb_pace=$((bb_round < 5 ? 1 : bb_round < 10 ? 2 : bb_round < 14 ? 5 : 10))
+  bb_round=$((bb_round + 1)) bb_elapsed=$((bb_elapsed + bb_pace))
+  if [ "$bb_pace" = 10 ]; then sleep 0.1; else sleep "0.0$bb_pace"; fi || { bb_elapsed=$((bb_elapsed + 100)); sleep 1; }
+}
+
+is_time_up() {
+  [ "$bb_elapsed" -ge $((bb_wait * 100)) ] && bb_end='running -'
+}
+
+follow() {
+  bb_round=0 bb_elapsed=0
+  until [ -e err ] || is_over || is_time_up; do pause; done
+  [ -e err ] || return
+  open_files
+  until is_over || is_time_up; do
+    copy_new
+    pause
+  done
+  copy_out
+  copy_err
+}
+
+exec 8>&2
+printf 'BEGIN %s\n%s\n' "$bb_nonce" "$bb_word"
+printf 'BEGIN %s\n' "$bb_nonce" >&8
+bb_end=
+if [ "$bb_word" = absent ]; then bb_end='process_lost -'; else follow 2>/dev/null; fi
+[ -n "$bb_end" ] || read -r bb_end <exit
+printf '\nEND %s end -\n' "$bb_nonce" >&8
+printf '\nEND %s %s\n' "$bb_nonce" "$bb_end"
