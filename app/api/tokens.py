@@ -31,7 +31,7 @@ def create_token(values: dict[str, Any]) -> dict[str, Any]:
     It has your role. The answer is its only showing.
     """
     row, token = tokens.create_own_token(values["name"], values["days"], actor())
-    return TokenSchema().dump(row) | {"token": token.reveal()}
+    return {name: getattr(row, name) for name in TokenSchema().fields} | {"token": token.reveal()}
 
 
 @blueprint.delete("/<id:token_id>")
