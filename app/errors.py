@@ -19,7 +19,7 @@ BareboatError
 │   ├── AuthFailed  ProtocolError  ShellUnusable  NodeBusy
 │   └── ConnectionLost      spoken to, then silence: what ran may still run
 └── ActFailed               the node answered, and the act did not succeed  502
-    ├── ActTimedOut  ActCancelled  OutputLimitExceeded
+    ├── ActTimedOut  ActCancelled  OutputLimitExceeded  StopUnconfirmed
     └── (the code says which: see ACT_FAILURES)
 """
 
@@ -272,6 +272,13 @@ class OutputLimitExceeded(ActFailed):
     message = "The act printed more than the limit and was stopped."
 
 
+class StopUnconfirmed(ActFailed):
+    """`output` holds the process ids that were still alive on the node, with blanks between them."""
+
+    code = "stop_unconfirmed"
+    message = "The process could not be proved to have ended; look for it on the node."
+
+
 ACT_FAILURES: dict[str, str] = {
     "root_missing": "The projects root does not exist on the node; create it (Bareboat never does).",
     "root_unsafe": "The projects root is a link, or group or others may write to it; make it a plain folder, mode 0755 or less.",
@@ -302,6 +309,10 @@ ACT_FAILURES: dict[str, str] = {
     "folder_missing": "There is no such folder in the project.",
     "command_failed": "The command ended with an exit status other than 0; see its output in the log.",
     "git_failed": "git failed; its last lines are in the log.",
+    "setsid_missing": "The node has no setsid; install it (util-linux, or busybox) and retry.",
+    "proc_missing": "The node has no /proc that can be read; mount it and retry.",
+    "process_lost": "The process is gone from the node without an outcome (a reboot, or it was killed); look, then retry.",
+    "stop_unconfirmed": "The process could not be proved to have ended; its process ids are in the message.",
     "cancelled_before_start": "Cancelled before it started; nothing was done on the node.",
     "internal_error": "A fault in Bareboat itself; the controller's log has the details.",
     "interrupted": "The controller stopped while the job ran; look at the project's status, then retry.",

@@ -2,7 +2,7 @@
 
 On the node a job has a folder, `ROOT/.bareboat/jobs/KEY`, 0700; that it exists says that the job was started. In it:
 
-- `pid`     PID START BOOT of the *guard*: it leads a session of its own and outlives everything. Taken once, by linking.
+- `pid`     PID START BOOT of the *guard*: it leads a session of its own and outlives all else. Taken once, by linking.
 - `work`    PID START BOOT of the *work*: the program, leading another session, with BAREBOAT_JOB in its environment.
 - `out`     its stdout, `err` its stderr (with `merge` both are in `out`), each up to a limit that is kept on the node.
 - `status`  what the guard is told by its helpers; `end`, `stop.new`: room for what comes last.

@@ -96,7 +96,7 @@ if [ -n "$bb_over" ]; then
   stop_work "$bb_grace"
   tidy
   find_work
-  [ -z "$bb_found" ] || bb_reason=stop_unconfirmed
+  [ -z "$bb_found" ] || bb_reason=${bb_reason}_unconfirmed
 else
   wait_for "$bb_runner"
 fi
