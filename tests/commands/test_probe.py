@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.commands.paths import ProjectsRoot
 from app.commands.probe import Facts, facts, parse_facts
-from tests.commands.conftest import NONCE, Node
+from tests.commands.shells import NONCE, Node
 
 DATA = Path(__file__).parent / "data/facts"
 
