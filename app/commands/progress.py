@@ -20,7 +20,8 @@ _PHASES: Final = {
     "Compressing objects": ("remote", 4, 10),
     "Receiving objects": ("receiving", 10, 70),
     "Unpacking objects": ("receiving", 10, 70),
-    "Resolving deltas": ("resolving", 70, 85),
+    "Resolving deltas": ("resolving", 70, 84),
+    "Checking objects": ("resolving", 84, 85),
     "Checking out files": ("checkout", 85, 97),
     "Updating files": ("checkout", 85, 97),
 }
@@ -69,11 +70,11 @@ class ProgressParser:
     def _read(self, line: bytes) -> Progress | None:
         text = line[:LINE_LIMIT_BYTES].decode("utf-8", "replace").rstrip()
         meter = _METER.fullmatch(text)
-        if meter is None or meter["what"] not in _PHASES:
-            return self._read_words(text)
+        if meter is None or (meter["what"] not in _PHASES and text.startswith("remote: ")):
+            return self._read_words(text)  # a server may say anything
         if meter["end"]:
             self._log.append(text)
-        return self._advance(meter)
+        return self._advance(meter) if meter["what"] in _PHASES else None
 
     def _read_words(self, text: str) -> Progress | None:
         if text:

@@ -160,6 +160,7 @@ class SshdServer(Server):
     ) -> None:
         super().__init__(folder, keypair, key_types)
         self.extra = tuple(extra)
+        self.prefix: tuple[str, ...] = ()
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
 
@@ -177,7 +178,8 @@ class SshdServer(Server):
         config = self.folder / "sshd_config"
         config.write_text("\n".join([*self.extra, *self._lines(program)]) + "\n")
         self.log_path.write_text("")
-        return subprocess.Popen([program, "-D", "-f", config, "-E", self.log_path], stdin=subprocess.DEVNULL)
+        words = [*self.prefix, program, "-D", "-f", str(config), "-E", str(self.log_path)]
+        return subprocess.Popen(words, stdin=subprocess.DEVNULL)
 
     def _lines(self, program: str) -> list[str]:
         for type_ in self.key_types:

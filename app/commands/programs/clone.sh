@@ -11,6 +11,15 @@ clean_up() {
   rm -rf "./$job" 2>/dev/null || rm -rf "./$job"
 }
 
+# Where git only says that it cannot write a file: the last blocks may be too few for it, but not none.
+give_up() {
+  status=$?
+  for room in "$(free -k)" "$(free -i)"; do
+    [ -z "$room" ] || [ "$room" -ge 64 ] || refuse 72 'no space or inodes left on the disk'
+  done
+  exit "$status"
+}
+
 git_ready
 root_sound
 absent "./$name"
@@ -23,10 +32,10 @@ mkdir -m 700 "./$job" || { room_left; refuse 71 'nothing can be made in .bareboa
 set -- clone --progress --no-local --no-recurse-submodules --origin origin
 [ -z "$depth" ] || set -- "$@" --depth "$depth"
 [ -z "$branch" ] || set -- "$@" --branch "$branch"
-run git "$@" -- "$url" "./$job" >&2 || exit
+run git "$@" -- "$url" "./$job" >&2 || give_up
 ( cd -P -- "./$job" && has_commit HEAD ) || refuse 76 'the repository has no commits'
 if [ -n "$submodules" ]; then
-  run git -C "./$job" submodule update --init --recursive --progress >&2 || exit
+  run git -C "./$job" submodule update --init --recursive --progress >&2 || give_up
 fi
 ( cd -P -- "./$job" && print_outcome '' ) || exit
 
