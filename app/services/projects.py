@@ -58,8 +58,8 @@ def status_counts() -> dict[str, int]:
 
 def counts_by_node() -> dict[int, int]:
     """Number of projects by node id."""
-    rows = db.session.execute(select(Project.node_id, func.count()).group_by(Project.node_id))
-    return {node_id: count for node_id, count in rows}
+    rows = db.session.execute(select(Project.node_id, func.count().label("projects")).group_by(Project.node_id))
+    return {row.node_id: row.projects for row in rows}
 
 
 def get_project(project_id: int) -> Project:

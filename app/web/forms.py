@@ -16,7 +16,7 @@ class Form:
     """`typed` is shown again after a refusal, but for secrets, which templates never show. `errors` is by field."""
 
     def __init__(self, schema: Schema | None = None, start: Mapping[str, Any] | None = None) -> None:
-        self._schema = schema
+        self._schema = schema or Schema()
         self.typed: Mapping[str, Any] = start or {}
         self.errors: dict[str, list[str]] = {}
         self.refusal: str | None = None
@@ -26,9 +26,8 @@ class Form:
 
         An empty text counts as absent; in an edit it clears the field, where that may be empty.
         """
-        assert self._schema is not None
         self.typed = request.form
-        given = {name: text for name in request.form if name not in _NOT_VALUES for text in [request.form[name]]}
+        given = {name: text for name, text in request.form.items() if name not in _NOT_VALUES}
         try:
             return dict(self._schema.load(_shape(self._schema, given, is_edit)))
         except ValidationError as error:
@@ -49,11 +48,11 @@ class Form:
         return "" if value is None else str(value)
 
     def _names(self) -> set[str]:
-        return set(self._schema.fields) if self._schema else set()
+        return set(self._schema.fields)
 
 
 def _shape(schema: Schema, given: Mapping[str, str], is_edit: bool) -> dict[str, Any]:
-    """Texts as the JSON values that they stand for; what does not read as one stays a text, for the schema to refuse."""
+    """Texts as the JSON values that they stand for; what reads as none stays a text, for the schema to refuse."""
     shaped: dict[str, Any] = {}
     for name, text in given.items():
         field = schema.fields.get(name)

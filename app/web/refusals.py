@@ -26,7 +26,7 @@ _HEADINGS: Final = {
 }
 _MESSAGES: Final = {
     "bad_request": "Go back, and use the page's own form.",
-    "csrf_failed": "The form had expired, or came from another session; nothing was done. Open the page anew, try again.",
+    "csrf_failed": "The form has expired, or is of another session; nothing was done. Open the page anew, try again.",
     "method_not_allowed": "This address is there for a form; go back and use its button.",
     "throttled": "Too many attempts from here, or for this account. Wait a minute, then try again.",
 }

@@ -1,0 +1,74 @@
+"""A person at the pages: logged in, sending each form with its token, reading what comes back."""
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tests.support.application import PASSWORD
+
+TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    client: FlaskClient
+    csrf_token: str
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.client.get(path, **options)
+
+    def post(self, path: str, **fields: Any) -> TestResponse:
+        return self.client.post(path, data=fields | {"csrf_token": self.csrf_token})
+
+    def submit(self, path: str, **fields: Any) -> str:
+        """Post, follow the redirect, and answer what the page says."""
+        answer = self.client.post(path, data=fields | {"csrf_token": self.csrf_token}, follow_redirects=True)
+        return said(answer)
+
+
+def said(answer: TestResponse) -> str:
+    """The page's text as a person reads it: without tags, spaces joined."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", answer.text)).split())
+
+
+def token_in(answer: TestResponse) -> str:
+    found = TOKEN.search(answer.text)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+def log_in(app: Flask) -> Callable[[str], Person]:
+    def enter(name: str) -> Person:
+        client = app.test_client()
+        form = {"name": name, "password": PASSWORD, "csrf_token": token_in(client.get("/login"))}
+        home = client.post("/login", data=form, follow_redirects=True)
+        assert home.status_code == 200
+        return Person(client, token_in(home))
+
+    return enter
+
+
+@pytest.fixture
+def ada(log_in: Callable[[str], Person]) -> Person:
+    """An admin."""
+    return log_in("admin")
+
+
+@pytest.fixture
+def otto(log_in: Callable[[str], Person]) -> Person:
+    """An operator."""
+    return log_in("operator")
+
+
+@pytest.fixture
+def vera(log_in: Callable[[str], Person]) -> Person:
+    """A viewer."""
+    return log_in("viewer")

@@ -1,0 +1,80 @@
+"""Login, logout, and what a session is worth."""
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from app.edge.identity import limiter
+from app.web.session import is_own_path
+from tests.support.application import PASSWORD
+from tests.web.conftest import Person, said, token_in
+
+
+def test_after_the_login_comes_the_page_that_was_wanted(app: Flask) -> None:
+    client = app.test_client()
+    asked = client.get("/nodes?q=web")
+    page = client.get(asked.location)
+    form = {"name": "viewer", "password": PASSWORD, "csrf_token": token_in(page), "next": "/nodes?q=web"}
+    assert client.post("/login", data=form).location == "/nodes?q=web"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example", "/\n/evil", "javascript:x", "x", ""],
+)
+def test_another_site_is_never_where_a_login_leads(target: str) -> None:
+    assert not is_own_path(target)
+
+
+def test_a_foreign_target_leads_home(app: Flask) -> None:
+    client = app.test_client()
+    form = {"name": "viewer", "password": PASSWORD, "csrf_token": token_in(client.get("/login"))}
+    assert client.post("/login", data=form | {"next": "//evil.example"}).location == "/"
+
+
+def test_a_wrong_password_and_an_unknown_name_read_the_same(app: Flask) -> None:
+    client = app.test_client()
+    token = token_in(client.get("/login"))
+    answers = [
+        client.post("/login", data={"name": name, "password": "wrong", "csrf_token": token, "next": "/jobs"})
+        for name in ("viewer", "nosuch")
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert said(answers[0]) == said(answers[1])
+    assert 'value="/jobs"' in answers[0].text
+
+
+def test_a_login_without_its_token_is_refused_kindly(app: Flask) -> None:
+    answer = app.test_client().post("/login", data={"name": "viewer", "password": PASSWORD})
+    assert answer.status_code == 400
+    assert "expired" in answer.text
+
+
+def test_an_act_without_the_token_is_not_done(ada: Person, make_node: Callable[..., int]) -> None:
+    node_id = make_node()
+    assert ada.client.post(f"/nodes/{node_id}/delete").status_code == 400
+    assert ada.get(f"/nodes/{node_id}").status_code == 200
+
+
+def test_logout_ends_the_session(vera: Person) -> None:
+    vera.post("/logout")
+    assert vera.get("/nodes").location.startswith("/login")
+
+
+def test_too_many_failures_are_throttled_and_a_page_says_so(make_app: Callable[..., Flask]) -> None:
+    client = make_app(RATELIMIT_ENABLED=True, LOGIN_RATE_LIMIT="2 per minute").test_client()
+    limiter.reset()
+    form = {"name": "viewer", "password": "wrong", "csrf_token": token_in(client.get("/login"))}
+    answers = [client.post("/login", data=form) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert "Wait a minute" in answers[-1].text
+
+
+def test_a_page_that_refreshes_itself_is_sent_to_the_login(app: Flask) -> None:
+    answer = app.test_client().get("/nodes", headers={"HX-Request": "true"})
+    assert answer.headers["HX-Redirect"] == "/login"
+
+
+def test_a_page_that_refreshes_itself_does_not_keep_the_session_alive(vera: Person) -> None:
+    assert vera.get("/nodes", headers={"X-Background": "1"}).headers.get("Set-Cookie") is None
