@@ -194,6 +194,25 @@ def request_exec(channel: paramiko.Channel, command: str) -> None:
     channel.transport._send_user_message(message)
 
 
+def end_input(channel: paramiko.Channel) -> None:
+    """Close the writing side, never after the channel's own close.
+
+    `shutdown_write` sends outside the channel's lock, so that the end of input may follow the answer to a close that has
+    just come in; sshd then drops the whole connection ("ieof packet referred to nonexistent channel"). Here the lock
+    is held, but not while keys are being exchanged, when the reading thread may want it.
+    """
+    transport = channel.transport
+    end = time.monotonic() + WRITE_SECONDS
+    while transport.is_active() and time.monotonic() < end:
+        with channel.lock, transport.clear_to_send_lock:
+            if channel.closed or channel.eof_sent:
+                return
+            if transport.clear_to_send.is_set():
+                transport._send_message(channel._send_eof())
+                return
+        transport.clear_to_send.wait(0.1)
+
+
 def ring_on_data(channel: paramiko.Channel, bell: threading.Event) -> None:
     """Set `bell` whenever either stream of the channel has something to read, or has ended."""
     for buffer in (channel.in_buffer, channel.in_stderr_buffer):
@@ -240,11 +259,12 @@ def _ensure_known_paramiko() -> None:
             "_next_channel",
             "_parse_kex_init",
             "_really_parse_kex_init",
+            "_send_message",
             "_send_user_message",
             "_verify_key",
             "preferred_keys",
         ),
-        paramiko.Channel: ("_feed", "_feed_extended", "_request_failed"),
+        paramiko.Channel: ("_feed", "_feed_extended", "_send_eof"),
         Packetizer: ("read_all", "readline", "write_all", "start_handshake", "need_rekey"),
     }
     missing = [name for owner, names in inside.items() for name in names if not hasattr(owner, name)]

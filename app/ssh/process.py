@@ -17,7 +17,7 @@ from app.commands.base import KILL_GRACE_SECONDS, LOGIN_COMMAND, Command
 from app.errors import ConnectionLost, NodeBusy, ShellUnusable
 from app.ssh.deadline import Deadline
 from app.ssh.frames import MAX_NOISE_BYTES, Frame, Kept
-from app.ssh.hardening import HardenedTransport, request_exec, ring_on_data
+from app.ssh.hardening import HardenedTransport, end_input, request_exec, ring_on_data
 from app.ssh.watch import QUIET, Result, Stream, Watch
 
 OUTPUT_LIMIT_BYTES: Final = 64 * 1024 * 1024
@@ -143,7 +143,7 @@ class _Run:
 
     def _end_input(self) -> None:
         try:
-            self._channel.shutdown_write()
+            end_input(self._channel)
         except (OSError, EOFError, paramiko.SSHException):
             self._bell.set()  # the connection is gone: the reading will find no END
 

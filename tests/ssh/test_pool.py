@@ -46,8 +46,8 @@ def test_many_runs_share_one_connection(pool: ConnectionPool, fresh_sshd: SshdSe
 
 def test_runs_at_the_same_time_share_connections(pool: ConnectionPool, fresh_sshd: SshdServer) -> None:
     with ThreadPoolExecutor(24) as threads:
-        results = list(threads.map(lambda n: pool.run(fresh_sshd.target(), Command(f"echo {n}")), range(60)))
-    assert [result.stdout for result in results] == [f"{n}\n".encode() for n in range(60)]
+        results = list(threads.map(lambda n: pool.run(fresh_sshd.target(), Command(f"echo {n}")), range(200)))
+    assert [result.stdout for result in results] == [f"{n}\n".encode() for n in range(200)]
     assert fresh_sshd.connections() <= 4
 
 
