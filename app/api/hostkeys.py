@@ -25,7 +25,7 @@ def scan_node(node_id: int) -> Any:
     By key exchange only: nobody logs in, and nothing is trusted. Compare the fingerprints on the machine's own
     console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then pin the key.
     """
-    return hostkeys.scan_node(node_id, actor())
+    return list(hostkeys.scan_node(node_id, actor()))
 
 
 @blueprint.get("/host-keys")

@@ -1,6 +1,7 @@
 """The browser's session at the API: it counts, and what changes something needs its CSRF token."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -11,8 +12,9 @@ from app.services.users import get_user_by_name
 
 
 @pytest.fixture
-def browser(app: Flask) -> FlaskClient:
+def browser(make_app: Callable[..., Flask]) -> FlaskClient:
     """Logged in as the operator, by a view of the test's own."""
+    app = make_app()
     app.add_url_rule("/test-login", view_func=lambda: (start_session(get_user_by_name("operator")), "in")[1])
     client = app.test_client()
     assert client.get("/test-login").text == "in"

@@ -1,5 +1,6 @@
 """Fixtures for tests of the wired application: a database of its own, users of each role, doubles at the doors."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,35 @@ def make_app(tmp_path: Path, password_hash: str) -> Iterator[Callable[..., Flask
         _end(app)
 
 
+@pytest.fixture(scope="session")
+def wired_once(tmp_path_factory: pytest.TempPathFactory, password_hash: str) -> Iterator[tuple[Flask, Path]]:
+    """Wiring is slow, so it is done once; with the file that a test's database begins as."""
+    home = tmp_path_factory.mktemp("application") / "home"
+    app = _wired(home, {})
+    with app.app_context():
+        db.create_all()
+        _add_users(password_hash)
+        _disconnect()
+    fresh = home / "fresh.db"
+    shutil.copy(home / "test.db", fresh)
+    yield app, fresh
+    _end(app)
+
+
 @pytest.fixture
-def app(make_app: Callable[..., Flask]) -> Flask:
-    return make_app()
+def app(wired_once: tuple[Flask, Path]) -> Iterator[Flask]:
+    """The application with a fresh database and fresh doubles; routes of a test's own need `make_app`."""
+    app, fresh = wired_once
+    shutil.copy(fresh, fresh.with_name("test.db"))
+    settings = dict(app.config)
+    _put_doubles(app)
+    yield app
+    with app.app_context():
+        _disconnect()
+    for leftover in fresh.parent.glob("test.db-*"):
+        leftover.unlink()
+    app.config.clear()
+    app.config.update(settings)
 
 
 @pytest.fixture
@@ -203,10 +230,14 @@ def _wired(home: Path, settings: dict[str, Any]) -> Flask:
         "RATELIMIT_ENABLED": False,
     }
     app = create_app(defaults | settings)
-    runtime: Runtime = app.extensions[EXTENSION]
-    runtime.nodes.close()
-    runtime.nodes, runtime.queue = RecordingNodes(), HeldQueue()
+    app.extensions[EXTENSION].nodes.close()
+    _put_doubles(app)
     return app
+
+
+def _put_doubles(app: Flask) -> None:
+    runtime: Runtime = app.extensions[EXTENSION]
+    runtime.nodes, runtime.queue = RecordingNodes(), HeldQueue()
 
 
 def _add_users(password_hash: str) -> None:
@@ -218,5 +249,9 @@ def _add_users(password_hash: str) -> None:
 def _end(app: Flask) -> None:
     stop(app)
     with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
+        _disconnect()
+
+
+def _disconnect() -> None:
+    db.session.remove()
+    db.engine.dispose()
