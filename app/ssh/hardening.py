@@ -197,9 +197,9 @@ def request_exec(channel: paramiko.Channel, command: str) -> None:
 def end_input(channel: paramiko.Channel) -> None:
     """Close the writing side, never after the channel's own close.
 
-    `shutdown_write` sends outside the channel's lock, so that the end of input may follow the answer to a close that has
-    just come in; sshd then drops the whole connection ("ieof packet referred to nonexistent channel"). Here the lock
-    is held, but not while keys are being exchanged, when the reading thread may want it.
+    `shutdown_write` sends outside the channel's lock, so that the end of input may follow the answer to a close that
+    has just come in; sshd then drops the whole connection ("ieof packet referred to nonexistent channel"). Here the
+    lock is held, but not while keys are being exchanged, when the reading thread may want it.
     """
     transport = channel.transport
     end = time.monotonic() + WRITE_SECONDS
