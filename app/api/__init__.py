@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import flask_smorest
 from flask import Flask
+from flask_smorest.utils import prepare_response
 from marshmallow.fields import Enum
 
 from app.api import docs, errors, events, health, hostkeys, internal, jobs, keys, nodes, projects, tokens, users
@@ -26,6 +27,13 @@ class Api(flask_smorest.Api):
 
     def _register_error_handlers(self) -> None:
         """Errors are worded in errors.py."""
+
+    def _register_responses(self) -> None:
+        """The documented refusals, each with an example of its own."""
+        for name, description, example in errors.examples():
+            response = {"description": description, "schema": ProblemSchema, "example": example}
+            prepare_response(response, self.spec, self.DEFAULT_RESPONSE_CONTENT_TYPE)
+            self.spec.components.response(name, response, lazy=True)
 
 
 def init_app(app: Flask) -> None:

@@ -80,6 +80,11 @@ def answer(error: Exception) -> ResponseReturnValue:
     return f"{problem.message}\n", problem.code, {"Content-Type": "text/plain; charset=utf-8", **problem.headers}
 
 
+def usual(status: int) -> Problem:
+    """What a status usually says, for documentation."""
+    return Problem(status, *_WORDS.get(status, ("http_error", HTTPStatus(status).phrase)))
+
+
 def problem_of(error: Exception) -> Problem:
     """Never with anything of the inside of a fault: that goes to the log."""
     if isinstance(error, BareboatError):
@@ -101,9 +106,9 @@ def _of_http(error: HTTPException) -> Problem:
     status = error.code or InternalServerError.code
     if isinstance(error, CSRFError):
         return Problem(status, *_CSRF)
-    word, message = _WORDS.get(status, ("http_error", HTTPStatus(status).phrase))
-    data = getattr(error, "data", None) or {}
-    return Problem(status, word, data.get("message") or message, data.get("errors") or {}, _headers(error, status))
+    known, data = usual(status), getattr(error, "data", None) or {}
+    message, errors = data.get("message") or known.message, data.get("errors") or {}
+    return Problem(status, known.error, message, errors, _headers(error, status))
 
 
 def _headers(error: HTTPException, status: int) -> dict[str, str]:

@@ -11,8 +11,8 @@ from app.schemas.projects import FailureSchema
 
 
 class ProgressSchema(StrictSchema):
-    phase = fields.String(allow_none=True, metadata={"description": "A stable word.", "example": "receiving"})
-    percent = fields.Integer(allow_none=True, metadata={"description": "Of the whole act.", "example": 40})
+    phase = fields.String(allow_none=True, metadata={"description": "A stable word.", "example": "waiting"})
+    percent = fields.Integer(allow_none=True, metadata={"description": "Of the whole act.", "example": 0})
     detail = fields.String(allow_none=True, metadata={"description": "A few words for people."})
 
 
@@ -21,7 +21,7 @@ class JobSchema(StrictSchema):
     kind = fields.String(metadata={"example": "project.clone"})
     project_id = fields.Integer(allow_none=True, metadata={"example": 1})
     node_id = fields.Integer(allow_none=True, metadata={"example": 1})
-    state = fields.Enum(JobState, by_value=True, metadata={"example": "RUNNING"})
+    state = fields.Enum(JobState, by_value=True, metadata={"example": "QUEUED"})
     attempt = fields.Integer(metadata={"example": 1})
     max_attempts = fields.Integer(metadata={"example": 3})
     progress = fields.Nested(ProgressSchema)
