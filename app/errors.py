@@ -9,7 +9,8 @@ BareboatError
 ├── Forbidden               somebody, without the right                     403
 ├── NotFound                                                                404
 ├── Conflict                a state in the way                              409
-│   ├── NameTaken  NodeInUse  KeyInUse  NodeOffline  HostKeyUnpinned  ProjectBusy  WrongState …
+│   ├── NameTaken  NodeInUse  KeyInUse  NodeOffline  NodeCordoned
+│   │   HostKeyUnpinned  KeyMissing  ProjectBusy  WrongState
 ├── Throttled               too many requests; try later                    429
 ├── MasterKeyMissing  MasterKeyUnsafe  SecretUnreadable                     500
 ├── DatabaseNotCurrent      its tables are older or newer than the code     500
@@ -20,12 +21,14 @@ BareboatError
 │   └── ConnectionLost      spoken to, then silence: what ran may still run
 └── ActFailed               the node answered, and the act did not succeed  502
     ├── ActTimedOut  ActCancelled  OutputLimitExceeded  StopUnconfirmed
-    └── (the code says which: see ACT_FAILURES)
+    └── (the code says which: see app.failures)
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+from app.failures import ACT_FAILURES as ACT_FAILURES
 
 
 class BareboatError(Exception):
@@ -277,43 +280,3 @@ class StopUnconfirmed(ActFailed):
 
     code = "stop_unconfirmed"
     message = "The process could not be proved to have ended; look for it on the node."
-
-
-ACT_FAILURES: dict[str, str] = {
-    "root_missing": "The projects root does not exist on the node; create it (Bareboat never does).",
-    "root_unsafe": "The projects root is a link, or group or others may write to it; make it a plain folder, mode 0755 or less.",
-    "root_not_writable": "The SSH user may not write to the projects root; mend its owner, or the read-only mount.",
-    "disk_full": "The node's disk is full (space or inodes); free some and retry.",
-    "git_missing": "git is not installed on the node, or older than 2.20; install it and retry.",
-    "path_escape": "The folder on the node is not where it should be (a link?); nothing was touched.",
-    "target_exists": "A folder of that name exists on the node and is not ours; move it away, or choose another name.",
-    "project_missing": "The project's folder is not on the node any more; delete the project here, or clone it again.",
-    "config_tampered": "The repository's own git configuration holds settings that Bareboat did not write; nothing was run.",
-    "repository_locked": "A git lock file is left in the repository; if nothing else works there, remove it and retry.",
-    "repository_broken": "The repository on the node is damaged; delete the project and clone it again.",
-    "git_not_found": "The git server knows no such repository (or hides it without a credential); check the address.",
-    "git_auth_failed": "The git server wants a credential, or refuses the one given; the repository may be private.",
-    "git_unreachable": "The node cannot reach the git server; check the address, and the network from the node.",
-    "git_host_key": "The git server's host key is not known; nothing was sent to it.",
-    "git_certificate": "The node does not trust the git server's TLS certificate; mend the certificate, or the node's CA store.",
-    "git_redirected": "The git server says that the repository has moved (redirects are not followed); use its new address.",
-    "resolver_missing": "The node has no getent to look up names with; install it (libc-bin, or musl-utils) and retry.",
-    "git_remote_error": "The git server answered with an error; retry later.",
-    "git_address_denied": "The git address leads to a network that is denied here (DENIED_NETWORKS).",
-    "ref_not_found": "There is no such branch, tag or commit.",
-    "repository_empty": "The repository has no commits, or the address is no git repository.",
-    "not_fast_forward": "The branch has diverged from its upstream; nothing was changed.",
-    "tree_dirty": "There are changes that are not committed; nothing was changed.",
-    "work_unpushed": "There is work that exists only here; nothing was deleted.",
-    "no_upstream": "No branch is checked out, or it has no upstream; check out a branch first.",
-    "folder_missing": "There is no such folder in the project.",
-    "command_failed": "The command ended with an exit status other than 0; see its output in the log.",
-    "git_failed": "git failed; its last lines are in the log.",
-    "setsid_missing": "The node has no setsid; install it (util-linux, or busybox) and retry.",
-    "proc_missing": "The node has no /proc that can be read; mount it and retry.",
-    "process_lost": "The process is gone from the node without an outcome (a reboot, or it was killed); look, then retry.",
-    "stop_unconfirmed": "The process could not be proved to have ended; its process ids are in the message.",
-    "cancelled_before_start": "Cancelled before it started; nothing was done on the node.",
-    "internal_error": "A fault in Bareboat itself; the controller's log has the details.",
-    "interrupted": "The controller stopped while the job ran; look at the project's status, then retry.",
-}

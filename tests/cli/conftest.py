@@ -1,0 +1,113 @@
+"""A throw-away installation whose commands are run as a user would: each in an application of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from app import create_app, stop
+from app.config import CHECKOUT
+from app.db import db
+from tests.support.sshd import SshdServer
+
+PASSWORD = "a long enough password"
+
+
+@dataclass
+class Installation:
+    """`run` is quick, in this process; `start` is a real command in a process of its own."""
+
+    home: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, *words: str, stdin: str | None = None) -> Result:
+        app = self.app()
+        try:
+            return app.test_cli_runner(catch_exceptions=False).invoke(args=words, input=stdin)
+        finally:
+            end(app)
+
+    def ok(self, *words: str, stdin: str | None = None) -> str:
+        result = self.run(*words, stdin=stdin)
+        assert result.exit_code == 0, result.output
+        return str(result.stdout).strip()
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.ok(*words, "--json"))
+
+    def app(self) -> Flask:
+        home = self.home / "instance"
+        where = {"KEYS_DIR": str(self.home / "keys"), "SQLALCHEMY_DATABASE_URI": f"sqlite:///{home}/bareboat.db"}
+        app = create_app({"RATELIMIT_ENABLED": False, **where, **self.settings})
+        app.instance_path = str(home)
+        return app
+
+    def start(self, argv: Sequence[str], **environment: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", *argv],
+            cwd=CHECKOUT,
+            env=self.environment(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("BAREBOAT_")}
+        mine = {"BAREBOAT_INSTANCE_PATH": str(self.home / "instance"), "BAREBOAT_KEYS_DIR": str(self.home / "keys")}
+        settings = {f"BAREBOAT_{name}": json.dumps(value) for name, value in self.settings.items()}
+        return {**clean, **mine, **settings, **more}
+
+
+def end(app: Flask) -> None:
+    stop(app)
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Installation:
+    """Nothing is made yet."""
+    return Installation(tmp_path / "installation")
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `init` makes, made once and copied for each test."""
+    installation = Installation(tmp_path_factory.mktemp("template") / "installation")
+    installation.ok("init", "--password-stdin", stdin=PASSWORD + "\n")
+    return installation.home
+
+
+@pytest.fixture
+def installed(bare: Installation, template: Path) -> Installation:
+    shutil.copytree(template, bare.home)
+    return bare
+
+
+@pytest.fixture
+def enrolled(installed: Installation, fresh_sshd: SshdServer, tmp_path: Path) -> Installation:
+    """With a real node `here`, pinned and ONLINE, that may clone from loopback."""
+    root = tmp_path / "projects"
+    root.mkdir(mode=0o755)
+    installed.settings |= {"ALLOWED_GIT_SCHEMES": ["https", "ssh", "git"], "DENIED_NETWORKS": []}
+    key = tmp_path / "login"
+    key.write_text(fresh_sshd.keypair.private.reveal())
+    installed.ok("key", "add", "main", "--import", str(key))
+    target = fresh_sshd.target()
+    where = ("--port", str(target.port), "--user", target.user, "--key", "main", "--root", str(root))
+    installed.ok("node", "add", "here", target.hostname, *where)
+    installed.ok("node", "pin", "here", "--public-key", target.host_keys[0])
+    installed.ok("node", "probe", "here")
+    return installed

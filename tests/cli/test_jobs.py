@@ -1,0 +1,38 @@
+import pytest
+
+from tests.cli.conftest import Installation
+from tests.support.forge import Forge
+
+pytestmark = pytest.mark.ssh
+
+
+@pytest.fixture
+def failed(enrolled: Installation, forge: Forge) -> Installation:
+    """Job 1 has failed: there was no such repository when it ran."""
+    url = forge.url.replace("app.git", "late.git")
+    enrolled.run("project", "clone", "app", url, "--node", "here", "--wait")
+    return enrolled
+
+
+def test_a_job_is_listed_shown_and_read(failed: Installation) -> None:
+    assert "FAILED" in failed.ok("job", "list")
+    assert failed.json("job", "list")[0]["error"]["code"] == "git_not_found"
+    assert failed.json("job", "list", "--state", "SUCCEEDED") == []
+    assert "project.clone" in failed.ok("job", "show", "1")
+    assert "project.clone app on node here" in failed.ok("job", "log", "1")
+
+
+def test_a_failed_job_is_retried_when_its_cause_is_gone(failed: Installation, forge: Forge) -> None:
+    (forge.base / "app.git").rename(forge.base / "late.git")
+    assert "done (job 2)" in failed.ok("job", "retry", "1", "--wait")
+    assert failed.json("project", "list")[0]["status"] == "ACTIVE"
+
+
+def test_a_job_that_has_ended_is_not_cancelled(failed: Installation) -> None:
+    refused = failed.run("job", "cancel", "1")
+    assert refused.exit_code == 1
+    assert "[wrong_state]" in refused.stderr
+
+
+def test_there_is_no_job_0(failed: Installation) -> None:
+    assert "[not_found]" in failed.run("job", "show", "0").stderr

@@ -1,0 +1,51 @@
+import stat
+
+from tests.cli.conftest import PASSWORD, Installation
+
+
+def test_init_makes_all_that_a_start_needs_and_shows_the_password_once(bare: Installation) -> None:
+    shown = bare.ok("init")
+    assert "password: " in shown
+    assert stat.S_IMODE((bare.home / "keys" / "master.key").stat().st_mode) == 0o600
+    assert (bare.home / "instance" / "bareboat.db").exists()
+
+
+def test_init_again_changes_nothing_and_says_so(bare: Installation) -> None:
+    bare.ok("init")
+    key = (bare.home / "keys" / "master.key").read_bytes()
+    assert bare.ok("init") == "Everything is there already; nothing was changed."
+    assert (bare.home / "keys" / "master.key").read_bytes() == key
+
+
+def test_init_takes_the_password_from_stdin_and_shows_none(bare: Installation) -> None:
+    shown = bare.ok("init", "--password-stdin", stdin=PASSWORD + "\n")
+    assert "Made the user admin" in shown
+    assert PASSWORD not in shown
+
+
+def test_a_password_that_is_too_short_is_refused_and_may_be_given_again(bare: Installation) -> None:
+    refused = bare.run("init", "--password-stdin", stdin="short\n")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("Error: ")
+    assert "[invalid_value]" in refused.stderr
+    assert "Made the user admin" in bare.ok("init", "--password-stdin", stdin=PASSWORD + "\n")
+
+
+def test_a_master_key_that_others_can_read_is_refused_by_init(installed: Installation) -> None:
+    (installed.home / "keys" / "master.key").chmod(0o644)
+    refused = installed.start(["flask", "--app", "wsgi", "init"])
+    _, stderr = refused.communicate(timeout=60)
+    assert refused.returncode != 0
+    assert "chmod 600" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_a_command_before_init_says_what_to_run(bare: Installation) -> None:
+    (bare.home / "instance").mkdir(parents=True)
+    refused = bare.run("node", "list")
+    assert refused.exit_code == 1
+    assert "flask --app wsgi init" in refused.stderr
+
+
+def test_flasks_own_db_commands_know_the_migrations(installed: Installation) -> None:
+    assert installed.run("db", "current").exit_code == 0

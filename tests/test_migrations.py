@@ -1,0 +1,122 @@
+"""The migrations and the models describe the same tables; a database of another version is not served."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Flask
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import text
+
+from app import MIGRATIONS, create_app, stop
+from app.config import CHECKOUT
+from app.db import db
+from app.errors import DatabaseNotCurrent, MasterKeyMissing
+from app.secrets import create_master_key
+from app.services.startup import ensure_current_schema, ensure_servable
+
+
+@pytest.fixture
+def migrated(tmp_path: Path) -> Iterator[Flask]:
+    create_master_key(tmp_path / "keys" / "master.key")
+    settings = {"KEYS_DIR": str(tmp_path / "keys"), "SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path}/test.db"}
+    app = create_app(settings)
+    with app.app_context():
+        upgrade()
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+    stop(app)
+
+
+def structure() -> dict[str, list[str]]:
+    """The statement of every table and index, its lines in any order."""
+    with db.engine.connect() as connection:
+        rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        return {name: sorted(line.strip(" ,\t") for line in sql.splitlines()) for name, sql in rows}
+
+
+def test_upgrading_from_nothing_makes_what_the_models_say(migrated: Flask) -> None:
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, db.metadata) == []
+
+
+def test_the_migrations_write_the_same_statements_as_the_models(migrated: Flask) -> None:
+    """Checks and partial indexes too, which alembic does not compare."""
+    by_migrations = structure()
+    with db.engine.begin() as connection:
+        connection.execute(text("DROP TABLE alembic_version"))
+    db.drop_all()
+    db.create_all()
+    assert structure() == {name: lines for name, lines in by_migrations.items() if name != "alembic_version"}
+
+
+def test_downgrading_removes_everything(migrated: Flask) -> None:
+    downgrade(revision="base")
+    assert set(structure()) - {"sqlite_sequence"} == {"alembic_version"}
+
+
+def test_the_history_is_one_line() -> None:
+    scripts = ScriptDirectory(MIGRATIONS)
+    assert len(scripts.get_heads()) == 1
+    assert len(scripts.get_bases()) == 1
+
+
+def test_tables_of_this_version_are_served(migrated: Flask) -> None:
+    ensure_servable()
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE alembic_version SET version_num = 'from-the-future'", "newer"),
+        ("DELETE FROM alembic_version", "no tables yet"),
+    ],
+)
+def test_other_tables_are_refused_in_one_line(migrated: Flask, statement: str, words: str) -> None:
+    with db.engine.begin() as connection:
+        connection.execute(text(statement))
+    with pytest.raises(DatabaseNotCurrent, match=words) as refusal:
+        ensure_current_schema()
+    assert "\n" not in refusal.value.message
+
+
+def test_older_tables_are_refused_with_the_command_that_mends_them(migrated: Flask, mocker: object) -> None:
+    heads = mocker.patch.object(ScriptDirectory, "get_heads", return_value=["next"])  # type: ignore[attr-defined]
+    with pytest.raises(DatabaseNotCurrent, match=r"older.*db upgrade"):
+        ensure_current_schema()
+    heads.assert_called_once()
+
+
+def test_a_database_that_is_none_is_refused_in_one_line(migrated: Flask, tmp_path: Path) -> None:
+    db.engine.dispose()
+    for name in ("test.db-wal", "test.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / "test.db").write_bytes(b"this is not a database " * 100)
+    with pytest.raises(DatabaseNotCurrent, match="cannot be read"):
+        ensure_current_schema()
+
+
+def test_without_a_master_key_nothing_is_served(tmp_path: Path) -> None:
+    app = create_app({"KEYS_DIR": str(tmp_path), "SQLALCHEMY_DATABASE_URI": "sqlite://"})
+    with app.app_context(), pytest.raises(MasterKeyMissing):
+        ensure_servable()
+    stop(app)
+
+
+@pytest.mark.slow
+def test_gunicorn_without_a_master_key_ends_with_one_clear_line(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BAREBOAT_")}
+    environment |= {"BAREBOAT_INSTANCE_PATH": str(tmp_path), "BAREBOAT_KEYS_DIR": str(tmp_path / "keys")}
+    argv = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "wsgi:app"]
+    done = subprocess.run(argv, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3
+    assert "Error: There is no master key" in done.stderr
+    assert "Traceback" not in done.stderr
