@@ -1,5 +1,4 @@
-# Processes of a job, by session and by the mark in their environment. Linux: /proc. Needs bb_folder; a fork only to grep
-# and to sleep.
+# Processes of a job, by session and by the mark in their environment. Linux: /proc. Needs bb_folder.
 
 # PID: its state, session and start time. The name in the line may hold blanks and brackets; it ends at the last one.
 look() {
@@ -34,12 +33,24 @@ runs() {
 find_work() {
   bb_found=
   ! identity work || { look "$bb_pid" && [ "$bb_start" != "$bb_started" ]; } || find_session "$bb_pid"
-  for bb_file in $(grep -slF -e "BAREBOAT_JOB=$bb_folder/" /proc/[0-9]*/environ); do
+  for bb_file in $(marked); do
     bb_file=${bb_file#/proc/}
     bb_file=${bb_file%/environ}
     case " $bb_found " in *" $bb_file "*) continue ;; esac
     ! look "$bb_file" || bb_found="$bb_found $bb_file"
   done
+}
+
+# The grep of busybox sees no further than to the first NUL.
+marked() {
+  set -- "BAREBOAT_JOB=$bb_folder/"
+  if printf 'a\0b\n' | grep -qF b; then
+    grep -slF -e "$1" /proc/[0-9]*/environ
+  else
+    for bb_file in /proc/[0-9]*/environ; do
+      [ -r "$bb_file" ] && tr '\0' '\n' <"$bb_file" | grep -qxF -e "$1" && printf '%s\n' "$bb_file"
+    done 2>/dev/null
+  fi
 }
 
 find_session() {

@@ -23,9 +23,12 @@ launch() {
     </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
 }
 
+# Why there is no room shows only while what was made is still there.
 undo() {
-  ( cd -P .. && rm -rf "./$bb_key" )
-  room_left
+  bb_words=$( room_left 2>&1 )
+  bb_status=$?
+  cd -P .. && rm -rf "./$bb_key"
+  [ "$bb_status" = 0 ] || refuse "$bb_status" "$bb_words"
   refuse 71 'nothing can be written in .bareboat/jobs'
 }
 
