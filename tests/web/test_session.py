@@ -21,7 +21,16 @@ def test_after_the_login_comes_the_page_that_was_wanted(app: Flask) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example", "/\n/evil", "javascript:x", "x", ""],
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "/\t/evil.example",
+        "/\n/evil",
+        "javascript:x",
+        "x",
+        "",
+    ],
 )
 def test_another_site_is_never_where_a_login_leads(target: str) -> None:
     assert not is_own_path(target)
