@@ -40,10 +40,10 @@ def get_job(job_id: int) -> Any:
 def get_job_log(query: dict[str, Any], job_id: int) -> Response:
     """Read a job's log from a byte on
 
-    At most a megabyte at once. To follow a job: ask again from `X-Log-Offset` until the job has ended and the answer
-    is empty.
+    At most a megabyte at once, with `download` all of it. To follow a job: ask again from `X-Log-Offset` until the job
+    has ended and the answer is empty.
     """
-    data, next_offset = jobs.read_job_log(job_id, query["offset"])
+    data, next_offset = jobs.read_job_log(job_id, query["offset"], whole=query["download"])
     headers = {"X-Log-Offset": str(next_offset)}
     if query["download"]:
         headers["Content-Disposition"] = f'attachment; filename="job-{job_id}.log"'

@@ -13,11 +13,12 @@ from typing import Any, Final
 from flask import Flask, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, NoResultFound, OperationalError
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.edge.statuses import status_of
-from app.errors import BareboatError
+from app.errors import BareboatError, Conflict, NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ _WORDS: Final[Mapping[int, tuple[str, str]]] = {
     503: ("unavailable", "The database cannot be used at this moment; try again."),
 }
 _CSRF: Final = ("csrf_failed", "Send the CSRF token of your session in the header X-CSRFToken, or use an API token.")
+# How a row that is gone shows itself, when it was there a moment ago.
+_VANISHED: Final = (NoResultFound, ObjectDeletedError, StaleDataError)
 RETRY_AFTER_SECONDS: Final = 5
 
 
@@ -59,7 +62,7 @@ Renderer = Callable[[Problem], ResponseReturnValue]
 
 def init_app(app: Flask) -> None:
     app.extensions[_EXTENSION] = {}
-    for kind in (BareboatError, HTTPException, OperationalError):
+    for kind in (BareboatError, HTTPException, OperationalError, IntegrityError, *_VANISHED):
         app.register_error_handler(kind, answer)
 
 
@@ -91,6 +94,10 @@ def problem_of(error: Exception) -> Problem:
         return _of_ours(error)
     if isinstance(error, HTTPException):
         return _of_http(error)
+    if isinstance(error, _VANISHED):
+        return _of_ours(NotFound("It was deleted by somebody else at this moment."))
+    if isinstance(error, IntegrityError):
+        return _of_ours(Conflict("Somebody else changed what this depends on at this moment; look again, then retry."))
     logger.error("the database refused %s %s", request.method, request.path, exc_info=error)
     return Problem(503, *_WORDS[503], headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 

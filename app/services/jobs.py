@@ -46,12 +46,13 @@ def under_way_by_project() -> dict[int, Job]:
     return {job.project_id: job for job in rows if job.project_id is not None}
 
 
-def read_job_log(job_id: int, offset: int) -> tuple[bytes, int]:
-    """Bytes of the log from `offset` on (a megabyte at most), and the offset to go on from."""
+def read_job_log(job_id: int, offset: int, *, whole: bool = False) -> tuple[bytes, int]:
+    """Bytes of the log from `offset` on (a megabyte at most, unless `whole`), and the offset to go on from."""
     get_job(job_id)
-    if offset >= log_size(job_id):
+    size = log_size(job_id)
+    if offset >= size:
         return b"", offset
-    data = read_log(job_id, offset, LOG_READ_LIMIT)
+    data = read_log(job_id, offset, size if whole else LOG_READ_LIMIT)
     return data, offset + len(data)
 
 

@@ -6,7 +6,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from pytest_mock import MockerFixture
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, NoResultFound, OperationalError
+from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.test import TestResponse
 
 from app.errors import ConnectionLost, MasterKeyMissing
@@ -129,6 +130,21 @@ def test_a_locked_database_is_503_and_says_when_to_come_back(admin: FlaskClient,
     ensure_problem(answer, 503, "unavailable")
     assert answer.headers["Retry-After"] == "5"
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "word"),
+    [
+        (NoResultFound(), 404, "not_found"),
+        (StaleDataError(), 404, "not_found"),
+        (IntegrityError("INSERT secret", {}, Exception("FOREIGN KEY")), 409, "conflict"),
+    ],
+)
+def test_a_race_with_somebody_else_is_no_fault(
+    admin: FlaskClient, mocker: MockerFixture, error: Exception, status: int, word: str
+) -> None:
+    mocker.patch("app.services.nodes.list_nodes", side_effect=error)
+    assert "secret" not in str(ensure_problem(admin.get("/api/v1/nodes"), status, word))
 
 
 @pytest.mark.parametrize(

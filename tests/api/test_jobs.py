@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from app.errors import ConnectionRefused
 from app.jobs.journal import Journal
+from app.services.jobs import LOG_READ_LIMIT
 from app.ssh.recording import RecordingNodes
 
 PATH = "/api/v1/jobs"
@@ -75,6 +76,17 @@ def test_a_log_is_read_on_from_any_byte(viewer: FlaskClient, logged: int, offset
     answer = viewer.get(f"{PATH}/{logged}/log?offset={offset}")
     assert answer.data == LOG[offset:]
     assert answer.headers["X-Log-Offset"] == str(max(offset, len(LOG)))
+
+
+def test_a_long_log_comes_in_parts_but_is_saved_whole(app: Flask, viewer: FlaskClient, job_id: int) -> None:
+    with app.app_context():
+        journal = Journal(job_id, 10**7)
+        journal.write(b"x" * (LOG_READ_LIMIT + 5))
+        journal.flush()
+    part = viewer.get(f"{PATH}/{job_id}/log")
+    assert (len(part.data), part.headers["X-Log-Offset"]) == (LOG_READ_LIMIT, str(LOG_READ_LIMIT))
+    assert viewer.get(f"{PATH}/{job_id}/log?offset={LOG_READ_LIMIT}").data == b"x" * 5
+    assert len(viewer.get(f"{PATH}/{job_id}/log?download=true").data) == LOG_READ_LIMIT + 5
 
 
 def test_a_log_may_be_saved_as_a_file(viewer: FlaskClient, logged: int) -> None:
