@@ -18,7 +18,9 @@ BareboatError
 │   ├── HostKeyError: HostKeyUnknown  HostKeyMismatch
 │   ├── NameNotResolved  ConnectionRefused  NodeUnreachable  ConnectTimeout
 │   ├── AuthFailed  ProtocolError  ShellUnusable  NodeBusy
+│   ├── ShuttingDown        we stop; what runs on the node goes on
 │   └── ConnectionLost      spoken to, then silence: what ran may still run
+├── LeaseLost               another runner has the job; never shown     500
 └── ActFailed               the node answered, and the act did not succeed  502
     ├── ActTimedOut  ActCancelled  OutputLimitExceeded  StopUnconfirmed
     └── (the code says which: see app.failures)
@@ -29,6 +31,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from app.failures import ACT_FAILURES as ACT_FAILURES
+from app.failures import RETRYABLE_FAILURES
 
 
 class BareboatError(Exception):
@@ -239,6 +242,17 @@ class ConnectionLost(NodeError):
     message = "The connection to the node was lost; what ran there may still run."
 
 
+class LeaseLost(BareboatError):
+    code = "lease_lost"
+    message = "Another runner has taken this job up; this one leaves it alone."
+
+
+class ShuttingDown(NodeError):
+    code = "shutting_down"
+    message = "Bareboat is stopping; what runs on the node goes on, and is found again at the next start."
+    retryable = False
+
+
 class ActFailed(BareboatError):
     """The node answered, and the act did not succeed. `output` is the node's last words, for people."""
 
@@ -255,6 +269,7 @@ class ActFailed(BareboatError):
     ) -> None:
         self.code = code or type(self).code
         super().__init__(message or ACT_FAILURES.get(self.code))
+        self.retryable = self.code in RETRYABLE_FAILURES
         self.exit_status = exit_status
         self.output = output
 
@@ -262,7 +277,6 @@ class ActFailed(BareboatError):
 class ActTimedOut(ActFailed):
     code = "timed_out"
     message = "The act took longer than its limit and was stopped."
-    retryable = True
 
 
 class ActCancelled(ActFailed):

@@ -2,6 +2,9 @@
 
 from typing import Final
 
+# Causes that may pass by themselves. Whether an act may be repeated at all is for its kind of job to say.
+RETRYABLE_FAILURES: Final = frozenset({"git_remote_error", "git_unreachable", "process_lost"})
+
 ACT_FAILURES: Final[dict[str, str]] = {
     "root_missing": "The projects root does not exist on the node; create it (Bareboat never does).",
     "root_unsafe": "The projects root is a link, or others may write to it; make it a plain folder, mode 0755 or less.",

@@ -32,7 +32,7 @@ def finish(job_id: int) -> None:
     Ctrl-C asks the job to stop and goes on waiting for the proof; a second one leaves it to others.
     """
     runner = Runner(_app(), runtime().registry)
-    threading.Thread(target=runner.run, args=[job_id], name=f"job-{job_id}", daemon=True).start()
+    threading.Thread(target=_run_to_the_end, args=[_app(), runner, job_id], name=f"job-{job_id}", daemon=True).start()
     job = _follow(job_id, runner)
     if job.state is JobState.SUCCEEDED:
         click.echo(f"{job.kind} {cell_text(job.project_name)} on {cell_text(job.node_name)}: done (job {job.id})")
@@ -40,6 +40,16 @@ def finish(job_id: int) -> None:
     click.echo(_tail(job_id), err=True, nl=False)
     click.echo(f"Error: job {job.id} {job.state.value}: {cell_text(job.error_message)} [{job.error_code}]", err=True)
     click.get_current_context().exit(1)
+
+
+def _run_to_the_end(app: Flask, runner: Runner, job_id: int) -> None:
+    """A job is let go while its node is away, and taken up again: here, or by a server's runner."""
+    is_finished = False
+    while not is_finished:
+        if not runner.run(job_id):
+            time.sleep(_LOOK_SECONDS)
+        with app.app_context():
+            is_finished = jobs.get_job(job_id).is_finished
 
 
 def log_text(job_id: int) -> str:
@@ -101,7 +111,7 @@ def _follow(job_id: int, runner: Runner) -> Job:
 
 @dataclass(slots=True)
 class _Every:
-    """Keeps our lease, and ends jobs whose runner is gone, as the scheduler does in a server."""
+    """Keeps our lease, as the scheduler does in a server."""
 
     seconds: float
     runner: Runner
@@ -111,7 +121,6 @@ class _Every:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + self.seconds
             self.runner.renew_leases()
-            self.runner.end_lost_jobs()
 
 
 def _ask_to_stop(job_id: int) -> None:

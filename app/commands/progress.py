@@ -56,6 +56,11 @@ class ProgressParser:
             self._rest = b""
         return [progress for line in lines if (progress := self._read(line)) is not None]
 
+    @property
+    def pending_bytes(self) -> int:
+        """How many of the bytes fed are of a line that is not finished yet."""
+        return len(self._rest)
+
     def finish(self) -> list[Progress]:
         """Reads what has come without an end of line; for when the stream has ended."""
         line, self._rest = self._rest, b""

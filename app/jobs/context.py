@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import select, update
 
 from app.db import db, release, unit_of_work
+from app.errors import LeaseLost
 from app.jobs.journal import Journal
 from app.models import Job, JobState
 
@@ -24,6 +25,14 @@ class JobOrder:
     node_id: int | None
     params: dict[str, Any]
     requested_by: str
+    attempt: int
+    max_attempts: int
+    is_attached: bool
+    log_offset: int
+
+    @property
+    def key(self) -> str:
+        return f"job-{self.job_id}-{self.attempt}"
 
 
 class JobContext:
@@ -40,8 +49,18 @@ class JobContext:
 
     @property
     def key(self) -> str:
-        """Names what this job makes on the node; the same at every attempt, so that remains are found again."""
-        return f"job-{self.order.job_id}"
+        """Names what this attempt makes on the node: whoever takes the job up finds it by this."""
+        return self.order.key
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether the process of this attempt is known to have been started on the node."""
+        return self.order.is_attached
+
+    @property
+    def log_offset(self) -> int:
+        """How much of the process's output an earlier runner of this attempt has put into the log."""
+        return self.order.log_offset
 
     def progress(self, phase: str, percent: int | None = None, detail: str = "") -> None:
         """`phase` is a stable word, `percent` of the whole act, `detail` a few words for people."""
@@ -56,9 +75,18 @@ class JobContext:
     def log(self, data: bytes) -> None:
         self._journal.write(data)
 
+    def attached(self) -> None:
+        """The process is on the node: from now on its absence means that it was lost."""
+        with unit_of_work() as session:
+            session.execute(update(Job).where(*self._is_mine()).values(is_attached=True))
+
+    def taken(self, offset: int) -> None:
+        """What the process wrote before this offset is in the log, as far as it belongs there."""
+        self._journal.take(offset)
+
     def say(self, line: str) -> None:
         """A line of our own in the log."""
-        self._journal.write(line.encode() + b"\n")
+        self._journal.write(line.encode(errors="backslashreplace") + b"\n")
 
     def is_cancelled(self) -> bool:
         """Cheap enough to be asked in a loop; it also gets waiting log bytes written."""
@@ -66,9 +94,13 @@ class JobContext:
         now = time.monotonic()
         if not self._cancelled and now - self._cancel_checked_at >= CANCEL_CHECK_SECONDS:
             self._cancel_checked_at = now
-            asked_at = db.session.scalar(select(Job.cancel_requested_at).where(Job.id == self.order.job_id))
-            self._cancelled = asked_at is not None
+            row = db.session.execute(
+                select(Job.cancel_requested_at, Job.owner).where(Job.id == self.order.job_id)
+            ).one()
             release()
+            if row.owner != self._owner:
+                raise LeaseLost()
+            self._cancelled = row.cancel_requested_at is not None
         return self._cancelled
 
     def flush(self) -> None:

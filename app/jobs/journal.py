@@ -3,23 +3,28 @@
 import time
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.db import db, release, unit_of_work
-from app.models import JobLogChunk
+from app.models import Job, JobLogChunk
 
 FLUSH_SECONDS: Final = 0.25
 FLUSH_BYTES: Final = 64 * 1024
 
 
 class Journal:
-    """Appends cost the same at the end as at the start. Used by one thread, the job's."""
+    """Appends cost the same at the end as at the start. Used by one thread, the job's.
+
+    `taken` says how much of what the process on the node wrote is behind us; it is stored in one transaction with the
+    bytes that it stands for, so that whoever takes the job up goes on exactly there.
+    """
 
     def __init__(self, job_id: int, limit_bytes: int) -> None:
         self._job_id = job_id
         self._limit = limit_bytes
         self._offset = log_size(job_id)
         self._buffer = bytearray()
+        self._taken: int | None = None
         self._flushed_at = time.monotonic()
         self._is_full = self._offset >= limit_bytes
 
@@ -31,22 +36,30 @@ class Journal:
         if len(data) > room:
             self._is_full = True
             self._buffer += b"\n[the log ends here: limit of %d bytes reached]\n" % self._limit
+
+    def take(self, offset: int) -> None:
+        """All that the process wrote before `offset` has been written here, as far as it belongs in the log."""
+        self._taken = offset
         self.flush_if_due()
 
     def flush_if_due(self) -> None:
         is_late = time.monotonic() - self._flushed_at >= FLUSH_SECONDS
-        if self._buffer and (is_late or len(self._buffer) >= FLUSH_BYTES):
+        if is_late or len(self._buffer) >= FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
         self._flushed_at = time.monotonic()
-        if not self._buffer:
+        if not self._buffer and self._taken is None:
             return
-        data = bytes(self._buffer)
+        data, taken = bytes(self._buffer), self._taken
         with unit_of_work() as session:
-            session.add(JobLogChunk(job_id=self._job_id, start_offset=self._offset, data=data))
+            if data:
+                session.add(JobLogChunk(job_id=self._job_id, start_offset=self._offset, data=data))
+            if taken is not None:
+                session.execute(update(Job).where(Job.id == self._job_id).values(log_offset=taken))
         self._offset += len(data)
         self._buffer.clear()
+        self._taken = None
 
 
 def log_size(job_id: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.jobs.context import JobContext
+from app.jobs.context import JobContext, JobOrder
 from app.models import Job
 
 
@@ -11,12 +11,18 @@ def _nothing(job: Job) -> None:
     """No row of another noun follows this job."""
 
 
+def _leave(order: JobOrder) -> None:
+    """Nothing of it is left on a node."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobKind:
     """`perform` does the work and raises a BareboatError when it fails.
 
     `on_queued`, `on_started` and `on_ended` run inside the transaction that moves the job's state, so that the rows
-    of other nouns (a project's status) move with it or not at all. They must not speak to a node.
+    of other nouns (a project's status) move with it or not at all. They must not speak to a node. `clean_up` is called
+    when an attempt's outcome is stored; it removes what the attempt left on the node, and may raise NodeError.
+    `is_repeatable`: doing it again after a failure that may pass does no harm.
     """
 
     name: str
@@ -24,6 +30,8 @@ class JobKind:
     on_queued: Callable[[Job], None] = _nothing
     on_started: Callable[[Job], None] = _nothing
     on_ended: Callable[[Job], None] = _nothing
+    clean_up: Callable[[JobOrder], None] = _leave
+    is_repeatable: bool = False
 
 
 class Registry:

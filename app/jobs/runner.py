@@ -1,27 +1,40 @@
-"""Runner: claims a job, has it performed, and finishes it; each step is one guarded update.
+"""Runner: claims a job, has it performed, and finishes it; each step is one guarded update (see claims.py).
 
-A job is claimed by moving its row from QUEUED to RUNNING: when no row moves, somebody else has it, or it was
-cancelled. It is finished the same way, and only by the owner of its lease.
+A job ends here only when its outcome is known. When the node is away, or we stop, it stays RUNNING without an owner:
+its process goes on, and whoever claims the job next attaches to it.
 """
 
 import logging
-import os
-import secrets
-import socket
+import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from app.db import db, release, unit_of_work, utcnow
-from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, BareboatError
+from app.errors import (
+    ACT_FAILURES,
+    ActCancelled,
+    ActFailed,
+    ActTimedOut,
+    BareboatError,
+    ConnectionLost,
+    LeaseLost,
+    NodeError,
+    ShuttingDown,
+)
+from app.jobs import claims
 from app.jobs.context import JobContext, JobOrder
-from app.jobs.registry import Registry
+from app.jobs.registry import JobKind, Registry
 from app.models import Event, Job, JobState
 
 logger = logging.getLogger(__name__)
+
+FIRST_RETRY_SECONDS: Final = 2.0
+LONGEST_RETRY_SECONDS: Final = 300.0
+AWAY_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,91 +48,153 @@ class Outcome:
 
 
 class Runner:
-    """One per process; `owner` names the process in the rows that it has claimed."""
+    """Runs jobs of one application; any number of threads may use it."""
 
     def __init__(self, app: Flask, registry: Registry) -> None:
         self._app = app
         self._registry = registry
-        self.owner = f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(4)}"
 
     def run(self, job_id: int) -> bool:
-        """Run the job to its end. False when it was not there to be claimed."""
+        """Run this job as far as it goes. False when it was not there to be claimed."""
         with self._app.app_context():
             order = self._claim(job_id)
             if order is None:
                 return False
-            logger.info("job %s (%s) started", order.job_id, order.kind)
-            outcome = self._perform(order)
-            self._finish(order.job_id, outcome, Job.owner == self.owner)
+            logger.info("job %s (%s) attempt %s", order.job_id, order.kind, order.attempt)
+            self._perform(order, self._registry.get(order.kind))
             return True
+
+    def run_next(self) -> bool:
+        """Run the first job that may start or be taken up. False when there is none."""
+        with self._app.app_context():
+            found = claims.candidates(self._app.config["MAX_JOBS_PER_NODE"])
+        return any(self.run(job_id) for job_id in found)
 
     def renew_leases(self) -> None:
         """Say that this process is alive: its running jobs are not to be taken over."""
-        mine = update(Job).where(Job.owner == self.owner, Job.state == JobState.RUNNING)
-        with self._app.app_context(), unit_of_work() as session:
-            session.execute(mine.values(lease_expires_at=self._lease_end()))
-
-    def end_lost_jobs(self) -> None:
-        """Jobs whose runner has died end as `interrupted`."""
         with self._app.app_context():
-            is_lost = Job.lease_expires_at < utcnow()
-            lost = db.session.scalars(select(Job.id).where(Job.state == JobState.RUNNING, is_lost)).all()
-            release()
-            for job_id in lost:
-                self._finish(job_id, Outcome(JobState.FAILED, "interrupted", ACT_FAILURES["interrupted"]), is_lost)
+            claims.renew(claims.OWNER, self._lease_end())
 
-    def waiting(self, limit: int) -> list[int]:
-        """Ids of queued jobs, the oldest first."""
+    def abandon_dead(self) -> None:
+        """At start: jobs of dead processes of this machine need not wait for their leases to end."""
         with self._app.app_context():
-            queued = select(Job.id).where(Job.state == JobState.QUEUED).order_by(Job.id).limit(limit)
-            return list(db.session.scalars(queued))
+            claims.abandon_dead()
+
+    def count_claimable(self) -> int:
+        """How many jobs could start now (20 at most are counted)."""
+        with self._app.app_context():
+            return len(claims.candidates(self._app.config["MAX_JOBS_PER_NODE"]))
 
     def _claim(self, job_id: int) -> JobOrder | None:
-        claim = update(Job).where(Job.id == job_id, Job.state == JobState.QUEUED)
-        values = {
-            "state": JobState.RUNNING,
-            "owner": self.owner,
-            "lease_expires_at": self._lease_end(),
-            "attempt": Job.attempt + 1,
-            "started_at": utcnow(),
-        }
+        limit = self._app.config["MAX_JOBS_PER_NODE"]
         with unit_of_work() as session:
-            if not session.execute(claim.values(values)).rowcount:
+            job = claims.claim(session, job_id, claims.OWNER, self._lease_end(), limit)
+            if job is None:
                 return None
-            job = session.get(Job, job_id)
             self._registry.get(job.kind).on_started(job)
-            return JobOrder(job.id, job.kind, job.project_id, job.node_id, dict(job.params), job.requested_by)
+            return _order_of(job)
 
-    def _perform(self, order: JobOrder) -> Outcome:
-        context = JobContext(order, self.owner, self._app.config["JOB_LOG_LIMIT_BYTES"])
+    def _perform(self, order: JobOrder, kind: JobKind) -> None:
+        context = JobContext(order, claims.OWNER, self._app.config["JOB_LOG_LIMIT_BYTES"])
         try:
-            self._registry.get(order.kind).perform(context)
-            outcome = Outcome(JobState.SUCCEEDED)
+            kind.perform(context)
+            self._finish(context, kind, Outcome(JobState.SUCCEEDED))
+        except LeaseLost:
+            logger.warning("job %s was taken up by another runner", order.job_id)
+        except (ShuttingDown, ConnectionLost) as error:
+            self._let_go(context, error)
         except BareboatError as error:
-            outcome = _outcome_of(error)
-            context.say(f"{outcome.state.value}: {error.message}")
+            self._fail(context, kind, error)
         except Exception:
             logger.exception("job %s (%s) failed by a fault of ours", order.job_id, order.kind)
-            outcome = Outcome(JobState.FAILED, "internal_error", ACT_FAILURES["internal_error"])
+            self._finish(context, kind, Outcome(JobState.FAILED, "internal_error", ACT_FAILURES["internal_error"]))
         finally:
             release()
-        context.flush()
-        return outcome
 
-    def _finish(self, job_id: int, outcome: Outcome, holds: Any) -> None:
-        """`holds` is the condition under which the job is still ours to finish."""
-        finish = update(Job).where(Job.id == job_id, Job.state == JobState.RUNNING, holds)
+    def _let_go(self, context: JobContext, error: NodeError) -> None:
+        """What runs on the node goes on. A node that is away frees our thread for others."""
+        release()
+        context.flush()
+        seconds = 0.0 if isinstance(error, ShuttingDown) else AWAY_SECONDS
+        claims.park(context.order.job_id, claims.OWNER, seconds, error.message)
+        logger.info("job %s goes on without us: %s", context.order.job_id, error.code)
+
+    def _fail(self, context: JobContext, kind: JobKind, error: BareboatError) -> None:
+        order, outcome = context.order, _outcome_of(error)
+        context.say(f"{outcome.state.value}: {error.message}")
+        if error.retryable and kind.is_repeatable and order.attempt < order.max_attempts:
+            self._try_again_later(context, kind, outcome)
+        else:
+            self._finish(context, kind, outcome)
+
+    def _try_again_later(self, context: JobContext, kind: JobKind, outcome: Outcome) -> None:
+        order, seconds = context.order, _pause_after(context.order.attempt)
+        context.say(f"Attempt {order.attempt} of {order.max_attempts}; the next one in {seconds:.0f} s.")
+        context.flush()
+        values = {"state": JobState.QUEUED, "owner": None, "run_after": utcnow() + timedelta(seconds=seconds)}
+        self._move(order, kind, values | {"error_code": outcome.code, "error_message": outcome.message})
+        self._clean_up(order, kind)
+
+    def _finish(self, context: JobContext, kind: JobKind, outcome: Outcome) -> None:
+        release()
+        context.flush()
+        if self._move(context.order, kind, _final_values(outcome), outcome):
+            logger.info("job %s ended %s %s", context.order.job_id, outcome.state.value, outcome.code or "")
+            self._clean_up(context.order, kind)
+
+    def _move(self, order: JobOrder, kind: JobKind, values: dict[str, Any], outcome: Outcome | None = None) -> bool:
+        """The guarded update with which a running job leaves us, and what follows from it in the same transaction."""
+        mine = update(Job).where(Job.id == order.job_id, Job.state == JobState.RUNNING, Job.owner == claims.OWNER)
         with unit_of_work() as session:
-            if not session.execute(finish.values(_final_values(outcome))).rowcount:
-                logger.warning("job %s was finished by somebody else; our outcome was %s", job_id, outcome.state)
-                return
-            job = session.get(Job, job_id)
-            session.add(_event(job, outcome))
-            self._registry.get(job.kind).on_ended(job)
-        logger.info("job %s ended %s %s", job_id, outcome.state.value, outcome.code or "")
+            if not session.execute(mine.values(values)).rowcount:
+                logger.warning("job %s is not ours any more; our outcome was %s", order.job_id, values["state"])
+                return False
+            job = session.get(Job, order.job_id, populate_existing=True)
+            if outcome is None:
+                kind.on_queued(job)
+            else:
+                session.add(_event(job, outcome))
+                kind.on_ended(job)
+        return True
+
+    def _clean_up(self, order: JobOrder, kind: JobKind) -> None:
+        """The outcome is stored, so a failure here costs nothing but remains, which a later clean-up finds."""
+        try:
+            kind.clean_up(order)
+        except BareboatError as error:
+            logger.warning("remains of job %s stay on its node for now: %s", order.job_id, error.message)
 
     def _lease_end(self) -> datetime:
         return utcnow() + timedelta(seconds=self._app.config["JOB_LEASE_SECONDS"])
+
+
+def queue_position(job: Job) -> int:
+    """How many jobs of the same node are before this one, running ones included."""
+    before = select(func.count()).where(
+        Job.node_id == job.node_id, Job.state.in_((JobState.QUEUED, JobState.RUNNING)), Job.id < job.id
+    )
+    return db.session.scalar(before) or 0
+
+
+def _order_of(job: Job) -> JobOrder:
+    return JobOrder(
+        job_id=job.id,
+        kind=job.kind,
+        project_id=job.project_id,
+        node_id=job.node_id,
+        params=dict(job.params),
+        requested_by=job.requested_by,
+        attempt=job.attempt,
+        max_attempts=job.max_attempts,
+        is_attached=job.is_attached,
+        log_offset=job.log_offset,
+    )
+
+
+def _pause_after(attempt: int) -> float:
+    """Doubling, spread by half, so that jobs that failed together do not come back together."""
+    pause = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (attempt - 1))
+    return pause * random.uniform(0.5, 1.5)  # noqa: S311 - spreading load, no secret
 
 
 def _outcome_of(error: BareboatError) -> Outcome:

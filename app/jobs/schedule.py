@@ -14,8 +14,6 @@ from app.jobs.thread import EXECUTOR, ThreadQueue
 
 logger = logging.getLogger(__name__)
 
-WAITING_JOBS_PER_SWEEP = 200
-
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -34,7 +32,7 @@ class Schedule:
         self._runner = runner
         threads = ThreadPoolExecutor(app.config["JOB_THREADS"])
         self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(8), EXECUTOR: threads})
-        self.queue = ThreadQueue(self._scheduler, runner.run)
+        self.queue = ThreadQueue(self._scheduler, runner.run_next, app.config["JOB_THREADS"])
         lease = app.config["JOB_LEASE_SECONDS"]
         for tick in [
             Tick("leases", lease / 4, runner.renew_leases),
@@ -48,16 +46,18 @@ class Schedule:
         return bool(self._scheduler.running)
 
     def start(self) -> None:
+        self._runner.abandon_dead()
         self._scheduler.start()
 
     def stop(self) -> None:
+        self.queue.stop()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
     def _sweep(self) -> None:
-        self._runner.end_lost_jobs()
-        for job_id in self._runner.waiting(WAITING_JOBS_PER_SWEEP):
-            self.queue.nudge(job_id)
+        """Wakes threads for what no nudge has reached: abandoned jobs, retries, jobs queued by other processes."""
+        for _ in range(self._runner.count_claimable()):
+            self.queue.nudge(0)
 
     def _add(self, tick: Tick) -> None:
         self._scheduler.add_job(

@@ -7,9 +7,9 @@ from typing import Any, Final
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db import Base, UtcDateTime
+from app.db import Base, UtcDateTime, utcnow
 from app.models.columns import CreatedAt, Id, Name, Words, state_column
-from app.models.node import Node
+from app.models.node import Node, NodeStatus
 from app.models.project import Project
 
 
@@ -30,7 +30,10 @@ _UNDER_WAY: Final = text("state IN ('QUEUED', 'RUNNING') AND project_id IS NOT N
 class Job(Base):
     """The partial unique index is the lock: one job under way per project.
 
-    `project_name` and `node_name` outlive the rows they name. `owner` and `lease_expires_at` say which runner has it.
+    `project_name` and `node_name` outlive the rows they name. `owner` and `lease_expires_at` say which runner has it; a
+    RUNNING job whose lease is over goes on on its node, and is taken up by the next runner. `run_after` is when a next
+    attempt may start. `is_attached`: this attempt's process is known to be on the node; `log_offset`: how much of what
+    it wrote is in our log already.
     """
 
     __tablename__ = "job"
@@ -68,6 +71,9 @@ class Job(Base):
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     owner: Mapped[str | None] = mapped_column(String(64))
     lease_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    run_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    is_attached: Mapped[bool] = mapped_column(default=False)
+    log_offset: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[CreatedAt]
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -82,6 +88,15 @@ class Job(Base):
     @property
     def error(self) -> dict[str, str | None] | None:
         return {"code": self.error_code, "message": self.error_message} if self.error_code else None
+
+    @property
+    def waiting_for(self) -> str | None:
+        """Why a job that could run does not: `node_offline`, `retry` (see `run_after`), `runner`; None when it runs."""
+        if self.is_finished or self.owner:
+            return None
+        if self.node is not None and self.node.status is NodeStatus.OFFLINE:
+            return "node_offline"
+        return "retry" if self.run_after and self.run_after > utcnow() else "runner"
 
     @property
     def is_finished(self) -> bool:

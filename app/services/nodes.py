@@ -40,8 +40,12 @@ def status_counts() -> dict[str, int]:
     return {status.value: 0 for status in NodeStatus} | {status.value: count for status, count in rows}
 
 
+def find_node(node_id: int) -> Node | None:
+    return db.session.get(Node, node_id)
+
+
 def get_node(node_id: int) -> Node:
-    node = db.session.get(Node, node_id)
+    node = find_node(node_id)
     if node is None:
         raise NotFound(f"There is no node {node_id}.")
     return node

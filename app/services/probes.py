@@ -62,6 +62,11 @@ def probe_due_nodes() -> None:
         runtime().probers.submit(_probe_in_thread, app, node_id)
 
 
+def note_refusal(node_id: int, error: NodeError) -> None:
+    """A job was refused at the node's door: that counts as a probe."""
+    _store(node_id, Sighting(utcnow(), reason=_reason(error), error=error))
+
+
 def forget_old_probes() -> None:
     oldest = utcnow() - timedelta(days=current_app.config["PROBE_HISTORY_DAYS"])
     with unit_of_work() as session:

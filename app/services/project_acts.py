@@ -1,6 +1,7 @@
 """What jobs do to projects: `perform_*` on the node, and the project's status that follows the job's state."""
 
 from collections.abc import Callable
+from functools import wraps
 
 from flask import current_app
 
@@ -9,10 +10,13 @@ from app.commands.giturl import GitUrl
 from app.commands.paths import ProjectName
 from app.commands.refs import GitRef
 from app.db import db, release, unit_of_work, utcnow
-from app.jobs.context import JobContext
+from app.errors import AuthFailed, HostKeyError
+from app.jobs.context import JobContext, JobOrder
 from app.jobs.registry import JobKind
 from app.models import Job, JobState, Project, ProjectStatus
 from app.redaction import printable
+from app.services.nodes import find_node
+from app.services.probes import note_refusal
 from app.services.projects import ensure_git_url, get_project
 from app.services.targets import build_worker_client
 from app.services.worker_client import CloneOrder, WorkerClient
@@ -118,13 +122,40 @@ def _project_of(job: Job) -> Project | None:
     return db.session.get(Project, job.project_id) if job.project_id is not None else None
 
 
+def _noting_refusals(perform: Callable[[JobContext], None]) -> Callable[[JobContext], None]:
+    """A refused login or a wrong host key takes the node offline at once: other jobs wait until an admin has acted."""
+
+    @wraps(perform)
+    def performed(context: JobContext) -> None:
+        try:
+            perform(context)
+        except (HostKeyError, AuthFailed) as error:
+            note_refusal(context.order.node_id or 0, error)
+            raise
+
+    return performed
+
+
+def _clean_up(order: JobOrder) -> None:
+    """What the attempt's process has left on the node."""
+    node = find_node(order.node_id or 0)
+    if node is not None:
+        client = build_worker_client(node)
+        release()
+        client.collect(order.key)
+
+
+def _kind(name: str, perform: Callable[[JobContext], None], **hooks: Callable[[Job], None]) -> JobKind:
+    return JobKind(name, _noting_refusals(perform), clean_up=_clean_up, is_repeatable=True, **hooks)
+
+
 _syncing = _set_status(ProjectStatus.SYNCING)
 _deleting = _set_status(ProjectStatus.DELETING)
 _pending = _set_status(ProjectStatus.PENDING)
 
 KINDS = (
-    JobKind("project.clone", perform_clone, on_queued=_pending, on_started=_syncing, on_ended=_settle),
-    JobKind("project.pull", perform_pull, on_started=_syncing, on_ended=_settle),
-    JobKind("project.checkout", perform_checkout, on_started=_syncing, on_ended=_settle),
-    JobKind("project.delete", perform_delete, on_queued=_deleting, on_started=_deleting, on_ended=_settle_delete),
+    _kind("project.clone", perform_clone, on_queued=_pending, on_started=_syncing, on_ended=_settle),
+    _kind("project.pull", perform_pull, on_started=_syncing, on_ended=_settle),
+    _kind("project.checkout", perform_checkout, on_started=_syncing, on_ended=_settle),
+    _kind("project.delete", perform_delete, on_queued=_deleting, on_started=_deleting, on_ended=_settle_delete),
 )

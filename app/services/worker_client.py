@@ -4,8 +4,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from app.commands import git
+from app.commands import durable, git
 from app.commands.base import Command
+from app.commands.durable import Offsets
 from app.commands.giterrors import code_of
 from app.commands.gitstatus import Outcome, ProjectStatus, parse_outcome, parse_status
 from app.commands.giturl import GitUrl, ensure_address_allowed
@@ -15,18 +16,34 @@ from app.commands.progress import ProgressParser
 from app.commands.refs import GitRef
 from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, OutputLimitExceeded
 from app.redaction import printable
+from app.ssh.durable import run_durable
 from app.ssh.target import Target
 from app.ssh.watch import QUIET, Nodes, Result, Stream, Watch
 
 DETAIL_LINES: Final = 20
 DETAIL_CHARACTERS: Final = 2000
+RECONNECT_SECONDS: Final = 20.0  # a node that stays away longer frees the job's thread; the process goes on
 
 
 class Act(Protocol):
-    """Who is told about an act, and may stop it: a job's context. `key` names its temporary things on the node."""
+    """Who is told about an act, and may stop it: a job's context.
+
+    `key` names its process on the node: with the same key, the same process is followed again. `is_attached` says that
+    it is known to have been started, `log_offset` how many bytes of its stderr are in the log already.
+    """
 
     @property
     def key(self) -> str: ...
+
+    @property
+    def is_attached(self) -> bool: ...
+
+    @property
+    def log_offset(self) -> int: ...
+
+    def attached(self) -> None: ...
+
+    def taken(self, offset: int) -> None: ...
 
     def progress(self, phase: str, percent: int | None = None, detail: str = "") -> None: ...
 
@@ -126,9 +143,25 @@ class WorkerClient:
         latency = self._nodes.ping(self._target)
         return latency, parse_facts(self._nodes.run(self._target, facts(self._root)).stdout)
 
+    def collect(self, key: str) -> None:
+        """Remove what a process has left on the node; for when its outcome is stored."""
+        command = durable.collect(self._root, key)
+        ensure_succeeded(self._nodes.run(self._target, command), command)
+
     def _perform(self, command: Command, act: Act) -> Result:
         reader = _Reader(act)
-        result = self._nodes.run(self._target, command, Watch(reader.read, act.is_cancelled))
+        result = run_durable(
+            self._nodes,
+            self._target,
+            self._root,
+            act.key,
+            command,
+            Watch(reader.read, act.is_cancelled),
+            is_attached=act.is_attached,
+            on_attached=act.attached,
+            on_offsets=reader.take,
+            reconnect_seconds=RECONNECT_SECONDS,
+        )
         reader.finish()
         ensure_succeeded(result, command, reader.tail)
         return result
@@ -180,23 +213,41 @@ def _code_of(result: Result, command: Command) -> str:
 
 @dataclass(slots=True)
 class _Reader:
-    """Turns a git program's stderr into progress and log lines, and keeps the last of these for the error text."""
+    """Turns a git program's stderr into progress and log lines, and keeps the last of these for the error text.
+
+    The stream is always read from its beginning, so that progress and the last words are whole; what an earlier runner
+    has put into the log is not put there again. `log_offset` stands between two lines.
+    """
 
     act: Act
     parser: ProgressParser = field(default_factory=ProgressParser)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=DETAIL_LINES))
+    fed: int = 0
 
     def read(self, stream: Stream, data: bytes) -> None:
-        if stream == "stderr":
-            for step in self.parser.feed(data):
-                self.act.progress(step.phase, step.percent, step.detail)
-            self._write()
+        if stream != "stderr":
+            return
+        known = max(0, min(len(data), self.act.log_offset - self.fed))
+        self._feed(data[:known], is_new=False)
+        self._feed(data[known:], is_new=True)
+
+    def take(self, offsets: Offsets) -> None:
+        if offsets.err > self.act.log_offset:
+            self.act.taken(offsets.err - self.parser.pending_bytes)
 
     def finish(self) -> None:
         self.parser.finish()
-        self._write()
+        self._write(is_new=True)
 
-    def _write(self) -> None:
+    def _feed(self, data: bytes, *, is_new: bool) -> None:
+        self.fed += len(data)
+        for step in self.parser.feed(data):
+            if is_new:
+                self.act.progress(step.phase, step.percent, step.detail)
+        self._write(is_new=is_new)
+
+    def _write(self, *, is_new: bool) -> None:
         if text := self.parser.take_log():
-            self.act.log(text.encode())
             self.tail.extend(text.splitlines())
+            if is_new:
+                self.act.log(text.encode())

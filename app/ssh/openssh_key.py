@@ -17,7 +17,7 @@ from app.errors import UnreadableKey
 from app.redaction import printable
 from app.secrets import Secret
 
-MAX_ROUNDS = 256  # ssh-keygen's default is 16 (24 since 9.9); 256 take some three seconds of a web request, 2**31 months
+MAX_ROUNDS = 256  # ssh-keygen's default is 16 (24 since 9.9); 256 take about three seconds, 2**31 months
 _MAGIC = b"openssh-key-v1\x00"
 _WRONG_PASSPHRASE = "The passphrase does not open this private key (or the key is damaged)."  # noqa: S105 - a message
 _FIELDS = {b"ssh-ed25519": 2, b"ssh-rsa": 6}

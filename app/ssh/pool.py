@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final, Self
 
 from app.commands.base import Command
-from app.errors import ConnectionLost, ConnectTimeout, NodeBusy, NodeError
+from app.errors import ConnectionLost, ConnectTimeout, NodeBusy, NodeError, ShuttingDown
 from app.ssh.connection import PinnedConnection
 from app.ssh.deadline import Deadline
 from app.ssh.links import (
@@ -162,7 +162,7 @@ class ConnectionPool:
 
     def _line(self, target: Target) -> Line:
         if self._is_closed:
-            raise ConnectionLost("Bareboat is shutting down; nothing was sent.")
+            raise ShuttingDown()
         return self._lines.setdefault(target, Line())
 
     def _wait_for_others(self, line: Line, seen: int, deadline: Deadline, target: Target) -> None:
@@ -206,7 +206,7 @@ class ConnectionPool:
             self._changed.notify_all()
         if is_late:
             self._shut(link)
-            raise ConnectionLost("Bareboat is shutting down; nothing was sent.")
+            raise ShuttingDown()
 
     def _release(self, link: Link, *, tunnel: bool = False) -> None:
         with self._changed:

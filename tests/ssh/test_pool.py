@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from app.commands.base import Command
-from app.errors import AuthFailed, ConnectionLost, ConnectTimeout, HostKeyMismatch, HostKeyUnknown, NodeBusy
+from app.errors import (
+    AuthFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    HostKeyMismatch,
+    HostKeyUnknown,
+    NodeBusy,
+    ShuttingDown,
+)
 from app.ssh.pool import ConnectionPool
 from app.ssh.target import Limits
 from app.ssh.watch import Watch
@@ -281,7 +289,7 @@ def test_close_ends_what_runs(fresh_sshd: SshdServer, tmp_path: Path) -> None:
         pool.close()
         with pytest.raises(ConnectionLost):
             run.result()
-    with pytest.raises(ConnectionLost, match="shutting down"):
+    with pytest.raises(ShuttingDown):
         pool.run(fresh_sshd.target(), NOTHING)
 
 

@@ -70,8 +70,8 @@ class Live:
 
 @pytest.fixture
 def live(make_app: Callable[..., Flask], tmp_path: Path) -> Iterator[Live]:
-    """git:// and http:// on loopback are allowed here."""
-    app = make_app(ALLOWED_GIT_SCHEMES=["git", "http", "https", "ssh"], DENIED_NETWORKS=[])
+    """git:// and http:// on loopback are allowed here; a failure is final at once."""
+    app = make_app(ALLOWED_GIT_SCHEMES=["git", "http", "https", "ssh"], DENIED_NETWORKS=[], JOB_MAX_ATTEMPTS=1)
     runtime: Runtime = app.extensions[EXTENSION]
     runtime.nodes = ConnectionPool()
     root = tmp_path / "projects"
