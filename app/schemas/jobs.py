@@ -21,7 +21,20 @@ class JobSchema(StrictSchema):
     kind = fields.String(metadata={"example": "project.clone"})
     project_id = fields.Integer(allow_none=True, metadata={"example": 1})
     node_id = fields.Integer(allow_none=True, metadata={"example": 1})
+    project_name = fields.String(allow_none=True, metadata={"description": "Stays when the project is gone."})
+    node_name = fields.String(allow_none=True, metadata={"example": "web-1"})
     state = fields.Enum(JobState, by_value=True, metadata={"example": "QUEUED"})
+    waiting_for = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Why nobody works on it now: `runner`, `node_offline`, `retry` (see `run_after`), or null.",
+            "example": "runner",
+        },
+    )
+    run_after = fields.AwareDateTime(
+        format="iso", allow_none=True, metadata={"description": "When the next attempt may start."}
+    )
+    cancel_requested_at = fields.AwareDateTime(format="iso", allow_none=True)
     attempt = fields.Integer(metadata={"example": 1})
     max_attempts = fields.Integer(metadata={"example": 3})
     progress = fields.Nested(ProgressSchema)

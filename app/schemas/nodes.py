@@ -43,6 +43,10 @@ class NodeFieldsSchema(StrictSchema):
 
     ssh_port = whole_number(1, 65535, metadata={"description": "22 unless given.", "example": 22})
     ssh_key_id = an_id(allow_none=True, metadata={"description": "The SSH key to log in with.", "example": 1})
+    jump_node_id = an_id(
+        allow_none=True,
+        metadata={"description": "Another pinned node, through which this one is reached.", "example": 2},
+    )
     projects_root = projects_root()
     labels = fields.Dict(
         keys=Text(maximum=63, pattern="[A-Za-z0-9][A-Za-z0-9._/-]*", rule="Letters, digits, . _ / - (at most 63)."),
@@ -85,6 +89,7 @@ class NodeSchema(StrictSchema):
     ssh_port = fields.Integer(metadata={"example": 22})
     ssh_user = fields.String(metadata={"example": "deploy"})
     ssh_key_id = fields.Integer(allow_none=True, metadata={"example": 1})
+    jump_node_id = fields.Integer(allow_none=True, metadata={"description": "The node that is its jump host."})
     projects_root = fields.String(metadata={"example": "/data/projects"})
     status = fields.Enum(NodeStatus, by_value=True, metadata={"example": "ONLINE"})
     status_reason = fields.String(
@@ -94,6 +99,8 @@ class NodeSchema(StrictSchema):
             "protocol_error git_missing root_missing root_not_writable`, or null.",
         },
     )
+    status_detail = fields.String(allow_none=True, metadata={"description": "The reason as a sentence."})
+    status_since = fields.AwareDateTime(format="iso", allow_none=True)
     last_seen_at = fields.AwareDateTime(format="iso", allow_none=True)
     latency_ms = fields.Float(allow_none=True, metadata={"example": 1.8})
     facts = fields.Dict(metadata={"description": "What the last good probe has learnt: system, git, disk …"})

@@ -12,7 +12,16 @@ from sqlalchemy import delete, or_, select, update
 
 from app.commands.probe import Facts
 from app.db import db, release, unit_of_work, utcnow
-from app.errors import AuthFailed, BareboatError, HostKeyError, HostKeyMismatch, HostKeyUnpinned, KeyMissing, NodeError
+from app.errors import (
+    AuthFailed,
+    BareboatError,
+    HostKeyError,
+    HostKeyMismatch,
+    HostKeyUnpinned,
+    KeyMissing,
+    NodeError,
+    ShuttingDown,
+)
 from app.models import Node, NodeStatus, Probe
 from app.services.events import SYSTEM, event
 from app.services.nodes import get_node
@@ -77,6 +86,8 @@ def _probe_in_thread(app: Flask, node_id: int) -> None:
     with app.app_context():
         try:
             probe_node(node_id)
+        except ShuttingDown:
+            logger.info("probe of node %s given up: we stop", node_id)
         except Exception:
             logger.exception("probe of node %s failed by a fault of ours", node_id)
 
@@ -98,6 +109,8 @@ def _claim_due() -> list[int]:
 def _look(client: WorkerClient, started_at: datetime) -> Sighting:
     try:
         latency, facts = client.probe()
+    except ShuttingDown:
+        raise
     except NodeError as error:
         return Sighting(started_at, reason=_reason(error), error=error)
     reason = facts.problems[0] if facts.problems else None
