@@ -45,7 +45,7 @@ class NodeFieldsSchema(StrictSchema):
     ssh_key_id = an_id(allow_none=True, metadata={"description": "The SSH key to log in with.", "example": 1})
     jump_node_id = an_id(
         allow_none=True,
-        metadata={"description": "Another pinned node, through which this one is reached.", "example": 2},
+        metadata={"description": "Another pinned node, the way to this one.", "example": 2},
     )
     projects_root = projects_root()
     labels = fields.Dict(

@@ -228,6 +228,7 @@ def _wired(home: Path, settings: dict[str, Any]) -> Flask:
         "KEYS_DIR": str(home / "keys"),
         "SCHEDULER_ENABLED": False,
         "RATELIMIT_ENABLED": False,
+        "JOB_MAX_ATTEMPTS": 1,  # a failure is final at once; tests of retries say otherwise
     }
     app = create_app(defaults | settings)
     app.extensions[EXTENSION].nodes.close()
