@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, Conflict, Invalid
-from app.schemas.projects import CheckoutSchema, CloneSchema, PullSchema
+from app.schemas.projects import CheckoutSchema, CloneSchema, ProjectUpdateSchema, PullSchema
 from app.services import jobs, nodes, projects
 from app.web.blueprint import web
 from app.web.forms import Form
@@ -83,6 +83,27 @@ def show_project(project_id: int) -> str:
         log=log_end(recent[0].id) if recent else None,
         editor=editor_link(project.node.editor_url, project.path) if project.cloned_at else None,
     )
+
+
+@web.get("/projects/<id:project_id>/edit")
+@requires("operator")
+def edit_project(project_id: int) -> str:
+    project = projects.get_project(project_id)
+    form = Form(start={"git_url": project.git_url, "branch": project.branch})
+    return render_template("projects/edit.html", project=project, form=form)
+
+
+@web.post("/projects/<id:project_id>/edit")
+@requires("operator")
+def update_project(project_id: int) -> tuple[str, int] | Response:
+    project, form = projects.get_project(project_id), Form(ProjectUpdateSchema())
+    try:
+        projects.update_project(project_id, form.read(is_edit=True), actor())
+    except (Invalid, Conflict) as error:
+        refused = form.refuse(error, _FIELD_BY_CODE)
+        return render_template("projects/edit.html", project=project, form=refused), 422
+    flash("The new address is stored; retry the clone with it.", "done")
+    return redirect(url_for("web.show_project", project_id=project_id), 303)
 
 
 @web.get("/projects/<id:project_id>/worktree")

@@ -9,7 +9,7 @@ from tests.web.conftest import Person
 
 FOR_ALL = ("/", "/nodes", "/nodes/1", "/projects", "/projects/1", "/projects/1/worktree", "/jobs", "/jobs/1", "/keys")
 FOR_ALL += ("/jobs/1/log", "/tokens")
-FOR_OPERATORS = ("/projects/new", "/projects/1/delete", "/projects/1/reset")
+FOR_OPERATORS = ("/projects/new", "/projects/1/delete", "/projects/1/edit", "/projects/1/reset")
 FOR_ADMINS = ("/nodes/new", "/nodes/1/edit", "/nodes/1/delete", "/nodes/1/host-keys/1/unpin", "/keys/new", "/events")
 FOR_ADMINS += ("/keys/1/delete",)
 OPEN = {"web.static", "web.login", "web.log_in", "web.logout"}

@@ -126,6 +126,24 @@ def test_a_key_in_use_cannot_be_deleted_and_says_why(ada: Person, make_node: Cal
     assert "is in use by web-1" in ada.submit("/keys/1/delete")
 
 
+def test_a_failed_clone_may_be_mended_and_tried_again(
+    otto: Person, make_node: Callable[..., int], make_project: Callable[..., int]
+) -> None:
+    project_id = make_project(make_node(), cloned_at=None, status="ERROR", branch="old")
+    refused = otto.post(f"/projects/{project_id}/edit", git_url="https://127.0.0.1/x.git", branch="")
+    assert 'id="git_url-wrong"' in refused.text
+    page = otto.submit(f"/projects/{project_id}/edit", git_url="https://git.example.com/right.git", branch="")
+    assert "right.git" in page
+    assert "old" not in page
+
+
+def test_a_project_on_its_node_keeps_its_address(
+    otto: Person, make_node: Callable[..., int], make_project: Callable[..., int]
+) -> None:
+    answer = otto.post(f"/projects/{make_project(make_node())}/edit", git_url="https://git.example.com/x.git")
+    assert "is on its node already" in said(answer)
+
+
 def test_a_deletion_needs_the_name_typed(
     otto: Person, make_node: Callable[..., int], make_project: Callable[..., int]
 ) -> None:
