@@ -26,7 +26,7 @@ from app.ssh.pool import ConnectionPool
 from app.web import init_app as init_web
 
 MIGRATIONS = str(Path(__file__).parent / "migrations")
-SECONDS_PER_DAY = 86_400
+SECONDS_PER_HOUR = 3600
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,10 @@ def open_vault(app: Flask) -> Vault | LockedVault:
 
 
 def _ticks(app: Flask) -> list[Tick]:
+    nodes = app.extensions[EXTENSION].nodes
     return [
         Tick("probes", min(5, app.config["PROBE_INTERVAL_SECONDS"] / 4), probes.probe_due_nodes),
-        Tick("history", SECONDS_PER_DAY / 24, background.clear_history),
+        Tick("connections", min(30, app.config["SSH_IDLE_SECONDS"]), nodes.reap),
+        Tick("history", SECONDS_PER_HOUR, background.clear_history),
+        Tick("remains", SECONDS_PER_HOUR, background.clear_nodes),
     ]

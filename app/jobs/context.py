@@ -20,6 +20,7 @@ class JobOrder:
     """What was asked for, without the row: ids cross threads, rows do not."""
 
     job_id: int
+    key: str
     kind: str
     project_id: int | None
     node_id: int | None
@@ -29,10 +30,6 @@ class JobOrder:
     max_attempts: int
     is_attached: bool
     log_offset: int
-
-    @property
-    def key(self) -> str:
-        return f"job-{self.job_id}-{self.attempt}"
 
 
 class JobContext:

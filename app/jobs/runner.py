@@ -179,6 +179,7 @@ def queue_position(job: Job) -> int:
 def _order_of(job: Job) -> JobOrder:
     return JobOrder(
         job_id=job.id,
+        key=job.process_key,
         kind=job.kind,
         project_id=job.project_id,
         node_id=job.node_id,

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConst
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, UtcDateTime, utcnow
-from app.models.columns import CreatedAt, Id, Name, Words, state_column
+from app.models.columns import CreatedAt, Id, Name, Uid, Words, state_column
 from app.models.node import Node, NodeStatus
 from app.models.project import Project
 
@@ -33,7 +33,7 @@ class Job(Base):
     `project_name` and `node_name` outlive the rows they name. `owner` and `lease_expires_at` say which runner has it; a
     RUNNING job whose lease is over goes on on its node, and is taken up by the next runner. `run_after` is when a next
     attempt may start. `is_attached`: this attempt's process is known to be on the node; `log_offset`: how much of what
-    it wrote is in our log already.
+    it wrote is in our log already. `uid` keeps its process apart from those of other installations on the same node.
     """
 
     __tablename__ = "job"
@@ -52,6 +52,7 @@ class Job(Base):
     )
 
     id: Mapped[Id]
+    uid: Mapped[Uid]
     kind: Mapped[str] = mapped_column(String(32))
     project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id", ondelete="SET NULL"))
     project_name: Mapped[str | None] = mapped_column(String(63))
@@ -80,6 +81,11 @@ class Job(Base):
 
     project: Mapped[Project | None] = relationship()
     node: Mapped[Node | None] = relationship()
+
+    @property
+    def process_key(self) -> str:
+        """Names what the present attempt makes on the node."""
+        return f"job-{self.id}-{self.attempt}-{self.uid[:8]}"
 
     @property
     def progress(self) -> dict[str, Any]:

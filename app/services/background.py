@@ -1,13 +1,23 @@
-"""What the scheduler ticks: probes that are due, and clearing away what is too old."""
+"""What the scheduler ticks beside probes: clearing away what is too old, here and on the nodes."""
 
+import logging
+import re
 from datetime import timedelta
+from typing import Final
 
 from flask import current_app
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
-from app.db import unit_of_work, utcnow
-from app.models import FINAL_STATES, Job
+from app.commands.durable import Orphan
+from app.db import db, release, unit_of_work, utcnow
+from app.errors import BareboatError
+from app.models import FINAL_STATES, Job, Node, NodeStatus
 from app.services.probes import forget_old_probes
+from app.services.targets import build_worker_client
+
+logger = logging.getLogger(__name__)
+
+_KEY: Final = re.compile(r"job-([0-9]{1,18})-[0-9]+-[0-9a-f]{8}")
 
 
 def clear_history() -> None:
@@ -16,3 +26,37 @@ def clear_history() -> None:
     oldest = utcnow() - timedelta(days=current_app.config["JOB_HISTORY_DAYS"])
     with unit_of_work() as session:
         session.execute(delete(Job).where(Job.state.in_(FINAL_STATES), Job.finished_at < oldest))
+
+
+def clear_nodes() -> None:
+    """Folders that processes of our ended jobs have left on nodes; those of other installations are not touched."""
+    online = db.session.scalars(select(Node.id).where(Node.status == NodeStatus.ONLINE)).all()
+    release()
+    for node_id in online:
+        try:
+            _clear_node(node_id)
+        except BareboatError as error:
+            logger.warning("node %s was not cleared: %s", node_id, error.message)
+
+
+def _clear_node(node_id: int) -> None:
+    node = db.session.get(Node, node_id)
+    if node is None:
+        return
+    client = build_worker_client(node)
+    release()
+    for orphan in client.list_processes():
+        if _is_over(orphan):
+            if orphan.state == "running":
+                client.stop(orphan.key)
+            client.collect(orphan.key)
+
+
+def _is_over(orphan: Orphan) -> bool:
+    """Ours, and not what its job is doing now."""
+    named = _KEY.fullmatch(orphan.key)
+    job = db.session.get(Job, int(named[1])) if named else None
+    is_ours = job is not None and orphan.key.endswith(job.uid[:8])
+    is_over = is_ours and job is not None and (job.is_finished or job.process_key != orphan.key)
+    release()
+    return is_over

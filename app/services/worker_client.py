@@ -6,7 +6,7 @@ from typing import Final, Literal, Protocol
 
 from app.commands import durable, git
 from app.commands.base import Command
-from app.commands.durable import Offsets
+from app.commands.durable import Offsets, Orphan
 from app.commands.giterrors import code_of
 from app.commands.gitstatus import Outcome, ProjectStatus, parse_outcome, parse_status
 from app.commands.giturl import GitUrl, ensure_address_allowed
@@ -16,7 +16,7 @@ from app.commands.progress import ProgressParser
 from app.commands.refs import GitRef
 from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, OutputLimitExceeded
 from app.redaction import printable
-from app.ssh.durable import run_durable
+from app.ssh.durable import run_durable, stop_durable
 from app.ssh.target import Target
 from app.ssh.watch import QUIET, Nodes, Result, Stream, Watch
 
@@ -142,6 +142,17 @@ class WorkerClient:
         """Seconds of one round trip, and the node's facts."""
         latency = self._nodes.ping(self._target)
         return latency, parse_facts(self._nodes.run(self._target, facts(self._root)).stdout)
+
+    def list_processes(self) -> tuple[Orphan, ...]:
+        """What processes of jobs, of whatever installation, have a folder on the node."""
+        command = durable.orphans(self._root)
+        result = self._nodes.run(self._target, command)
+        ensure_succeeded(result, command)
+        return durable.parse_orphans(result.stdout)
+
+    def stop(self, key: str) -> None:
+        """End a process and prove it. Raises StopUnconfirmed."""
+        stop_durable(self._nodes, self._target, self._root, key)
 
     def collect(self, key: str) -> None:
         """Remove what a process has left on the node; for when its outcome is stored."""

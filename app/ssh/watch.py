@@ -56,5 +56,8 @@ class Nodes(Protocol):
     def forget(self, target: Target) -> None:
         """Close pooled connections to this target (its key, pin or address has changed)."""
 
+    def reap(self) -> None:
+        """Close connections that nobody has used for a while."""
+
     def close(self) -> None:
         """Close everything; afterwards no thread and no socket of ours is left."""

@@ -56,7 +56,7 @@ def test_a_diverged_branch_is_refused_and_reset_keeps_a_recovery_ref(live: Live,
     assert (refused.error_code, "only here" in (refused.error_message or "")) == ("not_fast_forward", True)
     reset = live.finish(projects.request_pull(project.id, "reset", SYSTEM))
     assert (reset.state, live.project(reset).head) == (JobState.SUCCEEDED, theirs)
-    assert git("rev-parse", f"refs/bareboat/recovery/job-{reset.id}-1", cwd=tree) == ours
+    assert git("rev-parse", f"refs/bareboat/recovery/{reset.process_key}", cwd=tree) == ours
 
 
 def test_status_tells_branch_head_and_changes(live: Live, node_id: int, forge: Forge) -> None:

@@ -197,6 +197,7 @@ def upgrade() -> None:
     op.create_table(
         "job",
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("uid", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("project_id", sa.Integer(), nullable=True),
         sa.Column("project_name", sa.String(length=63), nullable=True),
@@ -240,6 +241,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["node_id"], ["node.id"], name="fk_job_node_id_node", ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name="fk_job_project_id_project", ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name="pk_job"),
+        sa.UniqueConstraint("uid", name="uq_job_uid"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_job_node_id_id", "job", ["node_id", "id"])
