@@ -1,10 +1,14 @@
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Installation
+from app.db import release
+from app.models import JobState
+from app.services import jobs
+from tests.cli.conftest import Installation, end
 from tests.support.fakes import FakeServer, silence
 from tests.support.forge import Forge, commit, git
 from tests.support.sshd import SshdServer
@@ -91,7 +95,8 @@ def test_ctrl_c_stops_the_job_and_waits_for_the_proof(enrolled: Installation, fr
         url = f"git://127.0.0.1:{server.port}/app.git"
         words = ["flask", "--app", "wsgi", "project", "clone", "app", url, "--node", "here", "--wait"]
         command = enrolled.start(words)
-        _await_line(command, "remote", "running")
+        _await_words(command)
+        _await_running(enrolled)
         command.send_signal(signal.SIGINT)
         _, stderr = command.communicate(timeout=60)
     assert command.returncode == 1
@@ -106,9 +111,10 @@ def test_a_job_that_another_process_runs_is_followed_to_its_end(enrolled: Instal
         url = f"git://127.0.0.1:{server.port}/app.git"
         words = ["flask", "--app", "wsgi", "project", "clone", "app", url, "--node", "here", "--wait"]
         runs = enrolled.start(words)
-        _await_line(runs, "running")
+        _await_words(runs)
+        _await_running(enrolled)
         follows = enrolled.start(words)
-        _await_line(follows, "running")
+        _await_words(follows)
         runs.send_signal(signal.SIGINT)
         runs.communicate(timeout=60)
         _, stderr = follows.communicate(timeout=60)
@@ -116,9 +122,18 @@ def test_a_job_that_another_process_runs_is_followed_to_its_end(enrolled: Instal
     assert "job 1 CANCELLED" in stderr
 
 
-def _await_line(command: "subprocess.Popen[str]", *words: str) -> None:
+def _await_running(installation: Installation) -> None:
+    app = installation.app()
+    with app.app_context():
+        until = time.monotonic() + 120
+        while jobs.get_job(1).state is not JobState.RUNNING:
+            release()
+            assert time.monotonic() < until
+            time.sleep(0.05)  # another process moves the row
+    end(app)
+
+
+def _await_words(command: "subprocess.Popen[str]") -> None:
+    """Its first words of progress: it has begun to wait."""
     assert command.stderr is not None
-    for line in command.stderr:
-        if any(word in line for word in words):
-            return
-    raise AssertionError("the command has ended")
+    assert command.stderr.readline()
