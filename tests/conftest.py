@@ -1,3 +1,10 @@
 """Fixtures that all tests may use."""
 
-pytest_plugins = ["tests.support.fixtures", "tests.support.application", "tests.support.forge", "tests.support.http_git", "tests.support.live"]
+pytest_plugins = [
+    "tests.support.fixtures",
+    "tests.support.application",
+    "tests.support.forge",
+    "tests.support.http_git",
+    "tests.support.live",
+    "tests.support.proxy",
+]

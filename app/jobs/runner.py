@@ -121,7 +121,7 @@ class Runner:
 
     def _fail(self, context: JobContext, kind: JobKind, error: BareboatError) -> None:
         order, outcome = context.order, _outcome_of(error)
-        context.say(f"{outcome.state.value}: {error.message}")
+        context.say(f"{outcome.state.value}: {error.message.partition(chr(10))[0]}")  # the details are in the log
         if error.retryable and kind.is_repeatable and order.attempt < order.max_attempts:
             self._try_again_later(context, kind, outcome)
         else:

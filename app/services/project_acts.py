@@ -67,9 +67,9 @@ def perform_delete(context: JobContext) -> None:
 def _prepare(context: JobContext) -> tuple[Project, WorkerClient]:
     project = get_project(context.order.project_id or 0)
     timeout_seconds = current_app.config["JOB_TIMEOUT_SECONDS"]
-    context.say(
-        f"{context.order.kind} {project.name} on node {project.node.name}, asked for by {context.order.requested_by}"
-    )
+    if not context.is_attached:
+        who = context.order.requested_by
+        context.say(f"{context.order.kind} {project.name} on node {project.node.name}, asked for by {who}")
     return project, build_worker_client(project.node, timeout_seconds)
 
 
