@@ -14,8 +14,7 @@ leaves its session *and* clears its environment cannot be found; only a cgroup w
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -77,48 +76,56 @@ class Orphan:
 class Reader:
     """How `out` and `err` are followed: from where, for how long, between lines with which nonce (hexadecimal)."""
 
-    nonce: str
+    nonce: str = "0"
     offsets: Offsets = Offsets()
     wait_seconds: int = WAIT_SECONDS
     patience_seconds: int = PATIENCE_SECONDS
 
 
-def start(root: ProjectsRoot, key: str, command: Command, limits: Limits = Limits()) -> Command:
+@dataclass(frozen=True, slots=True)
+class DurableAct(Command):
+    """A Command that also says what it is about, for doubles: its verb, the work that it starts, who reads that."""
+
+    verb: str = ""
+    work: Command | None = None
+    reader: Reader | None = None
+
+
+def start(root: ProjectsRoot, key: str, command: Command, limits: Limits = Limits()) -> DurableAct:
     """Starts `command`, unless the job's folder exists. Prints `started` or `attached`."""
-    return _act(_START, root, key, _work(command, limits, root), environment=_environment(command))
+    return _starting("start", _START, root, key, command, Reader(), limits)
 
 
 def start_and_follow(
     root: ProjectsRoot, key: str, command: Command, reader: Reader, limits: Limits = Limits()
-) -> Command:
+) -> DurableAct:
     """`start` and `follow` in one channel; ending that ends the following only."""
-    work = _work(command, limits, root)
-    return _act(_RUN, root, key, work, reader=reader, environment=_environment(command))
+    return _starting("run", _RUN, root, key, command, reader, limits)
 
 
-def follow(root: ProjectsRoot, key: str, reader: Reader) -> Command:
+def follow(root: ProjectsRoot, key: str, reader: Reader) -> DurableAct:
     """The output from `reader.offsets` on, each stream between BEGIN and END lines with `reader.nonce`.
 
     After BEGIN, stdout has one line of ours: started, attached or absent. Its END line is how the process has ended
     (`exit STATUS`, `timeout STATUS` …), or `running -` after `wait_seconds`, or `process_lost -`.
     """
-    return _act(_FOLLOW, root, key, (), reader=reader)
+    return _act("follow", _FOLLOW, root, key, (), reader=reader)
 
 
-def stop(root: ProjectsRoot, key: str, grace_seconds: int = KILL_GRACE_SECONDS) -> Command:
+def stop(root: ProjectsRoot, key: str, grace_seconds: int = KILL_GRACE_SECONDS) -> DurableAct:
     """TERM, KILL after `grace_seconds`, then a look. Prints `gone`, or `alive` and the process ids."""
     seconds = grace_seconds * 4 + _STOP_MARGIN_SECONDS  # a look at a busy node takes a while, each time
-    return _act(_STOP, root, key, (str(grace_seconds),), timeout_seconds=seconds)
+    return _act("stop", _STOP, root, key, (str(grace_seconds),), seconds)
 
 
-def collect(root: ProjectsRoot, key: str) -> Command:
+def collect(root: ProjectsRoot, key: str) -> DurableAct:
     """Removes the folder, once the outcome is stored. Prints removed, missing, or running (then it was left)."""
-    return _act(_COLLECT, root, key, ())
+    return _act("collect", _COLLECT, root, key, ())
 
 
-def orphans(root: ProjectsRoot) -> Command:
+def orphans(root: ProjectsRoot) -> DurableAct:
     """Lists the folders of jobs; read by `parse_orphans`."""
-    return _act(_ORPHANS, root, "none", ())
+    return _act("orphans", _ORPHANS, root, "none", ())
 
 
 def parse_orphans(output: bytes) -> tuple[Orphan, ...]:
@@ -127,26 +134,35 @@ def parse_orphans(output: bytes) -> tuple[Orphan, ...]:
     return tuple(Orphan(JobKey(found[1]), max(0, int(found[2])), found[3]) for found in matches if found)
 
 
+def _starting(
+    verb: str, program: str, root: ProjectsRoot, key: str, command: Command, reader: Reader, limits: Limits
+) -> DurableAct:
+    if any(name.startswith(_OURS) for name in command.environment):
+        raise ValueError("names of environment variables that begin with bb_ or BAREBOAT_JOB are ours")
+    act = _act(verb, program, root, key, _work(command, limits, root), reader=reader)
+    return replace(act, environment=command.environment, work=command)
+
+
 def _act(
+    verb: str,
     program: str,
     root: ProjectsRoot,
     key: str,
     values: tuple[str, ...],
+    seconds: int = ACT_SECONDS,
     *,
-    reader: Reader = Reader("0"),
-    timeout_seconds: int | None = None,
-    environment: Mapping[str, object] = MappingProxyType({}),
-) -> Command:
-    offsets = reader.offsets
-    numbers = (offsets.out, offsets.err, reader.wait_seconds, reader.patience_seconds)
-    seconds = timeout_seconds or ACT_SECONDS
-    return Command(
+    reader: Reader | None = None,
+) -> DurableAct:
+    source = reader or Reader()
+    numbers = (source.offsets.out, source.offsets.err, source.wait_seconds, source.patience_seconds)
+    return DurableAct(
         program=program,
-        arguments=(root, JobKey(key), *map(str, numbers), reader.nonce, *values),
-        environment=environment,  # type: ignore[arg-type]
+        arguments=(root, JobKey(key), *map(str, numbers), source.nonce, *values),
         place=Place(root),
-        timeout_seconds=seconds if reader.nonce == "0" else 2 * reader.wait_seconds + ACT_SECONDS,
+        timeout_seconds=seconds if reader is None else 2 * reader.wait_seconds + ACT_SECONDS,
         refusals=_REFUSALS,
+        verb=verb,
+        reader=reader,
     )
 
 
@@ -155,9 +171,3 @@ def _work(command: Command, limits: Limits, root: ProjectsRoot) -> tuple[str, ..
     numbers = (limits.output_bytes // _BLOCK_BYTES, command.timeout_seconds, limits.grace_seconds)
     words = (place.root, place.project or "", place.folder or "", command.program)
     return (_GUARD, _LAUNCH, *map(str, numbers), "1" if limits.merge else "", *words, *command.arguments)
-
-
-def _environment(command: Command) -> Mapping[str, object]:
-    if any(name.startswith(_OURS) for name in command.environment):
-        raise ValueError("names of environment variables that begin with bb_ or BAREBOAT_JOB are ours")
-    return command.environment

@@ -159,7 +159,7 @@ class _RemoteProcess:
         self.on_offsets(self.offsets)
 
     def _not_started(self, result: Result) -> Result:
-        return Result(_refusal(result, self._act(Reader("0")).refusals), None, result.stdout, result.stderr)
+        return Result(_refusal(result, self._act(Reader()).refusals), None, result.stdout, result.stderr)
 
     def _result(self, end: End) -> Result:
         return Result(end.reason, end.status, self.kept["stdout"].value(), self.kept["stderr"].value())

@@ -1,9 +1,11 @@
 """RecordingNodes: the double of the ConnectionPool, for tests and dry runs. It reaches nobody."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Self
 
 from app.commands.base import Command
+from app.commands.durable import DurableAct
 from app.ssh.pins import ensure_way_pinned
 from app.ssh.target import Target
 from app.ssh.watch import QUIET, Result, Watch
@@ -13,7 +15,9 @@ Answer = Result | Exception
 
 
 class RecordingNodes:
-    """Keeps what was asked in `runs`, `pings` and `forgotten`; answers what `answer` has scripted, else exit 0."""
+    """Keeps what was asked in `runs`, `pings` and `forgotten`; answers what `answer` has scripted, else exit 0.
+
+    Where a durable act starts some work, that work is what is kept and matched, and the answer is how it ends."""
 
     def __init__(self, *, ping_seconds: float = 0.001) -> None:
         self.runs: list[tuple[Target, Command]] = []
@@ -31,8 +35,11 @@ class RecordingNodes:
     def run(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:
         ensure_way_pinned(target)
         command.script("0" * 32)  # a command that cannot be written down fails here as well
-        self.runs.append((target, command))
-        result = self._result(target, command)
+        asked = command.work or command if isinstance(command, DurableAct) else command
+        self.runs.append((target, asked))
+        result = self._result(target, asked)
+        if isinstance(command, DurableAct):
+            result = _durable(command, result)
         for stream, data in (("stdout", result.stdout), ("stderr", result.stderr)):
             if data:
                 watch.on_output(stream, data)  # type: ignore[arg-type]
@@ -47,6 +54,9 @@ class RecordingNodes:
     def forget(self, target: Target) -> None:
         self.forgotten.append(target)
 
+    def reap(self) -> None:
+        """There is nothing to close."""
+
     def close(self) -> None:
         self.is_closed = True
 
@@ -59,3 +69,19 @@ class RecordingNodes:
                     raise answer
                 return answer
         return Result("exit", 0)
+
+
+def _durable(act: DurableAct, result: Result) -> Result:
+    """What a node would say to this act, when the work ends so."""
+    if act.reader is None:
+        said = {"start": b"started\n", "stop": b"gone\n", "collect": b"removed\n"}.get(act.verb, b"")
+        return result if result.stdout else replace(result, stdout=said)
+    begin, end = f"BEGIN {act.reader.nonce}\n".encode(), f"\nEND {act.reader.nonce} ".encode()
+    word = "started" if act.verb == "run" else "attached"
+    outcome = f"{result.reason} {'-' if result.exit_status is None else result.exit_status}\n"
+    return Result(
+        "exit",
+        0,
+        begin + f"{word}\n".encode() + result.stdout + end + outcome.encode(),
+        begin + result.stderr + end + b"end -\n",
+    )

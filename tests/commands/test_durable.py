@@ -1,10 +1,12 @@
 """Durable processes, run for real by three shells without ssh."""
 
+import itertools
 import os
 import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -42,7 +44,7 @@ class DurableNode(Node):
     """Every /bin/sh is the shell of the test, called by the name sh."""
 
     def start(self, command: Command) -> subprocess.Popen[bytes]:
-        script = command.script(NONCE).replace("/bin/sh ", f"{self.shell[0]} ").replace(NODE_PATH, self.path)
+        script = command.script(NONCE).replace("/bin/sh ", f"{self.shell[-1]} ").replace(NODE_PATH, self.path)
         process = subprocess.Popen(
             [*self.shell, "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/"
         )
@@ -320,6 +322,41 @@ def test_exactly_the_limit_is_no_limit(node: DurableNode, root: Path) -> None:
     command = run(program("head -c 4096 /dev/zero", root=root), root, limits=Limits(output_bytes=4096))
     followed = node.follow(command)
     assert (len(followed.out), followed.end) == (4096, "exit 0")
+
+
+BOMBS = (
+    "echo on; while :; do sleep 600 & done",
+    'echo on; bomb() { trap "" TERM; bomb & bomb & wait; sleep 600; }; bomb',
+)
+ACCOUNTS = itertools.count(300_000 + os.getpid() % 10_000 * 10)
+
+
+@pytest.fixture
+def account_root() -> Iterator[tuple[int, Path]]:
+    """An account whose processes are counted apart from all others', and a projects root of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may become another account")
+    account = next(ACCOUNTS)
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name) / "projects"
+        (root / "app").mkdir(parents=True, mode=0o755)
+        for folder in (Path(name), root, root / "app"):
+            os.chown(folder, account, account)
+        yield account, root
+
+
+@pytest.mark.parametrize(("shell", "bomb"), [("dash", BOMBS[0]), ("dash", BOMBS[1]), ("bash", BOMBS[0])])
+def test_a_fork_bomb_is_ended_although_nothing_more_can_be_forked(
+    account_root: tuple[int, Path], shell: str, bomb: str
+) -> None:
+    account, root = account_root
+    limited = ("setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups", "prlimit", "--nproc=300")
+    node = DurableNode((*limited, shutil.which(shell) or "/bin/sh"), NODE_PATH)
+    command = program(f"exec 2>/dev/null; {bomb}", root=root, seconds=2)
+    assert start(node, command, root, Limits(grace_seconds=1)) == "started"
+    until((folder_of(root) / "exit").exists)
+    assert (folder_of(root) / "exit").read_text().startswith("timeout ")
+    assert survivors(root) == []
 
 
 # --- stop

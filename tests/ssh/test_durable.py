@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from app.commands.paths import ProjectName, ProjectsRoot
 from app.errors import AuthFailed, ConnectionLost, ConnectionRefused, StopUnconfirmed
 from app.ssh.durable import run_durable, stop_durable
 from app.ssh.pool import ConnectionPool
+from app.ssh.recording import RecordingNodes
 from app.ssh.target import Target
 from app.ssh.watch import QUIET, Result, Stream, Watch
 from tests.support.sshd import SshdServer
@@ -40,6 +42,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 
 def survivors(root: Path) -> list[int]:
+    """Those that are just ending are none: a follower whose channel was closed, or its sleep."""
     patience = time.monotonic() + 3
     while (found := _of_root(root)) and time.monotonic() < patience:
         time.sleep(0.02)
@@ -248,13 +251,21 @@ def test_killed_sessions_cost_no_byte_and_no_second_run(job: Job, root: Path, fr
 
 
 def kill_sessions(server: SshdServer) -> None:
+    for pid in sshd_of(server):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def sshd_of(server: SshdServer) -> list[int]:
     """The sshd processes below the listener, not what they have started."""
-    for pid in server.sessions():
-        try:
-            if "sshd" in Path(f"/proc/{pid}/comm").read_text():
-                os.kill(pid, signal.SIGKILL)
-        except OSError:
-            continue
+    return [pid for pid in server.sessions() if _name_of(pid).startswith("sshd")]
+
+
+def _name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return ""
 
 
 def test_an_sshd_that_is_away_for_a_while_is_waited_for(job: Job, root: Path, fresh_sshd: SshdServer) -> None:
@@ -270,9 +281,9 @@ def test_an_sshd_that_is_away_for_a_while_is_waited_for(job: Job, root: Path, fr
 def away(server: SshdServer) -> None:
     """The listener and the sshd processes of its sessions; what they have started goes on."""
     assert server._process is not None
-    sessions = [pid for pid in server.sessions() if "sshd" in Path(f"/proc/{pid}/comm").read_text()]
-    for pid in [server._process.pid, *sessions]:
-        os.kill(pid, signal.SIGKILL)
+    for pid in [server._process.pid, *sshd_of(server)]:  # the listener first, or somebody comes in meanwhile
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     server._process.wait(10)
     server._process = None
 
@@ -379,7 +390,7 @@ def test_cancelled_is_told_when_nothing_is_left_of_it(job: Job, root: Path) -> N
     job.ears.cancelled.set()
     result = job.end()
     assert (result.reason, result.exit_status, result.stdout) == ("cancelled", 137, b"on\n")
-    assert _of_root(root) == []
+    assert survivors(root) == []
 
 
 @pytest.mark.parametrize("delay", [0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1])
@@ -388,7 +399,7 @@ def test_cancel_at_any_moment_leaves_nothing(job: Job, root: Path, delay: float)
     job.ears.cancelled.wait(delay)
     job.ears.cancelled.set()
     assert job.end().reason == "cancelled"
-    assert _of_root(root) == []
+    assert survivors(root) == []
 
 
 def test_cancel_during_an_outage_is_carried_out_when_it_is_over(job: Job, root: Path, fresh_sshd: SshdServer) -> None:
@@ -398,7 +409,7 @@ def test_cancel_during_an_outage_is_carried_out_when_it_is_over(job: Job, root: 
     job.ears.cancelled.set()
     fresh_sshd.start()
     assert job.end().reason == "cancelled"
-    assert _of_root(root) == []
+    assert survivors(root) == []
 
 
 def test_cancel_after_the_end_tells_the_end(job: Job, root: Path) -> None:
@@ -415,6 +426,23 @@ def test_what_cannot_be_stopped_is_named(job: Job, root: Path) -> None:
     with pytest.raises(StopUnconfirmed, match="-p 12,34") as caught:
         stop_durable(Stuck(), job.target, ProjectsRoot(str(root)), KEY)  # type: ignore[arg-type]
     assert caught.value.output == "12 34"
+
+
+# --- the double
+
+
+def test_the_double_plays_a_durable_command(job: Job, root: Path) -> None:
+    command = program(root, "echo ran")
+    nodes = RecordingNodes().answer(Result("exit", 3, b"out", b"err"))
+    result = Job(nodes, job.target, root, job.ears).run(command)  # type: ignore[arg-type]
+    assert result == Result("exit", 3, b"out", b"err")
+    assert (nodes.runs, job.ears.attached) == ([(job.target, command)], 1)
+
+
+def test_the_double_plays_a_lost_connection_and_goes_on(job: Job, root: Path) -> None:
+    nodes = RecordingNodes().answer(ConnectionLost(), once=True)
+    assert Job(nodes, job.target, root).run(program(root, "echo ran")) == Result("exit", 0)  # type: ignore[arg-type]
+    assert len(nodes.runs) == 2
 
 
 # --- collect

@@ -32,7 +32,7 @@ runs() {
 # What is alive of the work: its session, and whatever left that but kept its mark.
 find_work() {
   bb_found=
-  ! identity work || { look "$bb_pid" && [ "$bb_start" != "$bb_started" ]; } || find_session "$bb_pid"
+  ! has_session || find_session "$bb_pid"
   for bb_file in $(marked); do
     bb_file=${bb_file#/proc/}
     bb_file=${bb_file%/environ}
@@ -41,16 +41,37 @@ find_work() {
   done
 }
 
-# The grep of busybox sees no further than to the first NUL.
+# While anything of a session is there, its number is not given to others; but when its leader is another, it is over.
+has_session() {
+  identity work && { ! look "$bb_pid" || [ "$bb_start" = "$bb_started" ]; }
+}
+
+# So many may be a fork bomb, and leave no room for a fork of ours: stopped, which they cannot ignore, then killed.
+end_swarm() {
+  bb_turn=0
+  while bb_found=; has_session && find_session "$bb_pid"; is_swarm $bb_found && [ "$bb_turn" -lt 50 ]; do
+    kill -STOP $bb_found
+    kill -KILL $bb_found
+    bb_turn=$((bb_turn + 1))
+  done 2>/dev/null
+}
+
+is_swarm() {
+  [ "$#" -gt 200 ]
+}
+
+# The grep of busybox sees no further than to the first NUL; there all are asked first whether it is worth a closer look.
 marked() {
   set -- "BAREBOAT_JOB=$bb_folder/"
   if printf 'a\0b\n' | grep -qF b; then
     grep -slF -e "$1" /proc/[0-9]*/environ
-  else
-    for bb_file in /proc/[0-9]*/environ; do
-      [ -r "$bb_file" ] && tr '\0' '\n' <"$bb_file" | grep -qxF -e "$1" && printf '%s\n' "$bb_file"
-    done 2>/dev/null
-  fi
+  elif cat /proc/[0-9]*/environ | tr '\0' '\n' | grep -qxF -e "$1"; then
+    for bb_file in /proc/[0-9]*; do
+      case " $bb_found " in *" ${bb_file#/proc/} "*) continue ;; esac
+      look "${bb_file#/proc/}" && [ "$bb_session" != 0 ] || continue
+      ! tr '\0' '\n' <"$bb_file/environ" | grep -qxF -e "$1" || printf '%s/environ\n' "$bb_file"
+    done
+  fi 2>/dev/null
 }
 
 find_session() {
@@ -63,6 +84,7 @@ find_session() {
 # GRACE: seconds between TERM, once to each, and KILL; and look again, each time. What is left is in bb_found.
 stop_work() {
   bb_told=' ' bb_round=0 bb_last=$(($1 * 5))
+  end_swarm
   while find_work; [ -n "$bb_found" ] && [ "$bb_round" -lt $((bb_last + 25)) ]; do
     if [ "$bb_round" -lt "$bb_last" ]; then end_new; else kill -KILL $bb_found; fi 2>/dev/null
     bb_round=$((bb_round + 1))
