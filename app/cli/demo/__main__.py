@@ -11,8 +11,8 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from flask import Flask
+from flask.cli import ScriptInfo
 
-from app import create_app
 from app.cli.demo.node import DemoNode, find_program, free_port
 from app.cli.demo.processes import Processes, end_leftovers
 from app.cli.demo.rest import Rest
@@ -94,8 +94,8 @@ class _Demo:
         for name in [name for name in os.environ if name.startswith("BAREBOAT_") and name != "BAREBOAT_DEMO_PORT"]:
             del os.environ[name]
         os.environ["BAREBOAT_INSTANCE_PATH"] = str(FOLDER)
-        _flask(create_app(), "init", "--password-stdin", stdin=self._password + "\n")
-        return create_app()
+        _flask(_create_app(), "init", "--password-stdin", stdin=self._password + "\n")
+        return _create_app()
 
     def _enrol(self, app: Flask) -> str:
         """A key, the node, its pin, an API token: each by the command that a user types."""
@@ -158,6 +158,11 @@ class _Demo:
     @staticmethod
     def _say(text: str) -> None:
         print(f"demo: {text}", file=sys.stderr, flush=True)
+
+
+def _create_app() -> Flask:
+    """By its name, as the flask command finds it: commands import no factory."""
+    return ScriptInfo(app_import_path="app:create_app").load_app()
 
 
 def _flask(app: Flask, *words: str, stdin: str | None = None) -> str:
