@@ -72,6 +72,14 @@ def abandon_dead() -> None:
             session.execute(update(Job).where(Job.owner.in_(dead)).values(owner=None, lease_expires_at=utcnow()))
 
 
+def held() -> list[int]:
+    """Ids of queued jobs whose node is offline."""
+    is_away = exists().where(Node.id == Job.node_id, Node.status == NodeStatus.OFFLINE)
+    found = list(db.session.scalars(select(Job.id).where(Job.state == JobState.QUEUED, is_away).limit(CANDIDATES)))
+    release()
+    return found
+
+
 def _is_claimable(max_jobs_per_node: int) -> ColumnElement[bool]:
     """Jobs of a node that is offline wait. The lease of an abandoned job is over."""
     now, other = utcnow(), aliased(Job)

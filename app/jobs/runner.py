@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 
-from app.db import db, release, unit_of_work, utcnow
+from app.db import release, unit_of_work, utcnow
 from app.errors import (
     ACT_FAILURES,
     ActCancelled,
@@ -23,6 +23,7 @@ from app.errors import (
     ConnectionLost,
     LeaseLost,
     NodeError,
+    NodeOffline,
     ShuttingDown,
 )
 from app.jobs import claims
@@ -84,6 +85,22 @@ class Runner:
         """How many jobs could start now (20 at most are counted)."""
         with self._app.app_context():
             return len(claims.candidates(self._app.config["MAX_JOBS_PER_NODE"]))
+
+    def fail_held(self) -> None:
+        """With JOB_OFFLINE_POLICY `fail`: queued jobs of nodes that are offline end, instead of waiting for them."""
+        if self._app.config["JOB_OFFLINE_POLICY"] != "fail":
+            return
+        with self._app.app_context():
+            for job_id in claims.held():
+                self._end_queued(job_id, Outcome(JobState.FAILED, "node_offline", NodeOffline.message))
+
+    def _end_queued(self, job_id: int, outcome: Outcome) -> None:
+        queued = update(Job).where(Job.id == job_id, Job.state == JobState.QUEUED)
+        with unit_of_work() as session:
+            if session.execute(queued.values(_final_values(outcome))).rowcount:
+                job = session.get(Job, job_id, populate_existing=True)
+                session.add(_event(job, outcome))
+                self._registry.get(job.kind).on_ended(job)
 
     def _claim(self, job_id: int) -> JobOrder | None:
         limit = self._app.config["MAX_JOBS_PER_NODE"]
@@ -166,14 +183,6 @@ class Runner:
 
     def _lease_end(self) -> datetime:
         return utcnow() + timedelta(seconds=self._app.config["JOB_LEASE_SECONDS"])
-
-
-def queue_position(job: Job) -> int:
-    """How many jobs of the same node are before this one, running ones included."""
-    before = select(func.count()).where(
-        Job.node_id == job.node_id, Job.state.in_((JobState.QUEUED, JobState.RUNNING)), Job.id < job.id
-    )
-    return db.session.scalar(before) or 0
 
 
 def _order_of(job: Job) -> JobOrder:

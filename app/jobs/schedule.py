@@ -56,6 +56,7 @@ class Schedule:
 
     def _sweep(self) -> None:
         """Wakes threads for what no nudge has reached: abandoned jobs, retries, jobs queued by other processes."""
+        self._runner.fail_held()
         for _ in range(self._runner.count_claimable()):
             self.queue.nudge(0)
 

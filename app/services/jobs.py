@@ -63,6 +63,14 @@ def read_job_log_end(job_id: int, limit: int) -> tuple[bytes, int]:
     return read_log(job_id, start, limit), start
 
 
+def queue_position(job: Job) -> int | None:
+    """How many unfinished jobs of the same node came before this one; None when it is not waiting for a runner."""
+    if job.state is not JobState.QUEUED:
+        return None
+    before = select(func.count()).where(Job.node_id == job.node_id, Job.state.in_(CHANGING_STATES), Job.id < job.id)
+    return db.session.scalar(before) or 0
+
+
 def enqueue(job: Job, actor: Actor) -> Job:
     """Queue a job on a project, or answer the one under way that asks for the same.
 

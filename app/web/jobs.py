@@ -33,7 +33,8 @@ def list_jobs() -> str:
 @web.get("/jobs/<id:job_id>")
 @requires("viewer")
 def show_job(job_id: int) -> str:
-    return render_template("jobs/show.html", job=jobs.get_job(job_id), log=log_end(job_id))
+    job = jobs.get_job(job_id)
+    return render_template("jobs/show.html", job=job, position=jobs.queue_position(job), log=log_end(job_id))
 
 
 @web.get("/jobs/<id:job_id>/log")
