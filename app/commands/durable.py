@@ -24,7 +24,7 @@ from app.commands.programs import REFUSALS, load_program
 
 OUTPUT_LIMIT_BYTES: Final = 10 * 1024 * 1024
 WAIT_SECONDS: Final = 900
-PATIENCE_SECONDS: Final = 10
+PATIENCE_SECONDS: Final = 30  # a busy node may take that long to start; giving up is safe, but a job is lost
 ACT_SECONDS: Final = 60
 # Reasons with which a durable process ends beyond those of `Result`.
 PROCESS_LOST: Final = "process_lost"

@@ -350,7 +350,15 @@ def test_a_fork_bomb_is_ended_although_nothing_more_can_be_forked(
     account_root: tuple[int, Path], shell: str, bomb: str
 ) -> None:
     account, root = account_root
-    limited = ("setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups", "prlimit", "--nproc=300")
+    limited = (
+        "nice",
+        "setpriv",
+        f"--reuid={account}",
+        f"--regid={account}",
+        "--clear-groups",
+        "prlimit",
+        "--nproc=300",
+    )
     node = DurableNode((*limited, shutil.which(shell) or "/bin/sh"), NODE_PATH)
     command = program(f"exec 2>/dev/null; {bomb}", root=root, seconds=2)
     assert start(node, command, root, Limits(grace_seconds=1)) == "started"
