@@ -6,12 +6,14 @@ from app.models.key import SSHKey
 from app.models.node import HostKey, Node, NodeStatus
 from app.models.probe import Probe
 from app.models.project import Project, ProjectStatus
+from app.models.schedule import CatchUp, Overlap, RunOutcome, Schedule, ScheduledRun
 from app.models.user import ApiToken, Role, User
 
 __all__ = [
     "CHANGING_STATES",
     "FINAL_STATES",
     "ApiToken",
+    "CatchUp",
     "Event",
     "HostKey",
     "Job",
@@ -19,10 +21,14 @@ __all__ = [
     "JobState",
     "Node",
     "NodeStatus",
+    "Overlap",
     "Probe",
     "Project",
     "ProjectStatus",
     "Role",
+    "RunOutcome",
     "SSHKey",
+    "Schedule",
+    "ScheduledRun",
     "User",
 ]

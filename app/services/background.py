@@ -13,6 +13,7 @@ from app.db import db, release, unit_of_work, utcnow
 from app.errors import BareboatError
 from app.models import FINAL_STATES, Job, Node, NodeStatus
 from app.services.probes import forget_old_probes
+from app.services.schedule_runs import forget_old_runs
 from app.services.targets import build_worker_client
 
 logger = logging.getLogger(__name__)
@@ -21,8 +22,9 @@ _KEY: Final = re.compile(r"job-([0-9]{1,18})-[0-9]+-[0-9a-f]{8}")
 
 
 def clear_history() -> None:
-    """Probes and finished jobs (with their logs) that are older than the settings keep them."""
+    """Probes, finished jobs (with their logs) and runs of schedules that are older than the settings keep them."""
     forget_old_probes()
+    forget_old_runs()
     oldest = utcnow() - timedelta(days=current_app.config["JOB_HISTORY_DAYS"])
     with unit_of_work() as session:
         session.execute(delete(Job).where(Job.state.in_(FINAL_STATES), Job.finished_at < oldest))

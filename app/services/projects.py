@@ -104,16 +104,21 @@ def request_clone(values: dict[str, Any], actor: Actor) -> Job:
 
 def request_pull(project_id: int, strategy: str, actor: Actor) -> Job:
     """`strategy` is `ff-only`, or `reset` (which keeps a recovery ref)."""
-    return _request("project.pull", _get_cloned(project_id), {"strategy": strategy}, actor)
+    return jobs.enqueue(pull_job(project_id, strategy), actor)
+
+
+def pull_job(project_id: int, strategy: str) -> Job:
+    """The job of a pull, for the caller to queue. Raises the conflict that is in the way."""
+    return act_job("project.pull", get_cloned_project(project_id), {"strategy": strategy})
 
 
 def request_checkout(project_id: int, ref: str, actor: Actor) -> Job:
-    return _request("project.checkout", _get_cloned(project_id), {"ref": GitRef(ref)}, actor)
+    return jobs.enqueue(act_job("project.checkout", get_cloned_project(project_id), {"ref": GitRef(ref)}), actor)
 
 
 def request_delete(project_id: int, force: bool, actor: Actor) -> Job:
     """`force` also drops work that is not committed or not pushed."""
-    return _request("project.delete", get_project(project_id), {"force": force}, actor)
+    return jobs.enqueue(act_job("project.delete", get_project(project_id), {"force": force}), actor)
 
 
 def update_project(project_id: int, values: dict[str, Any], actor: Actor) -> Project:
@@ -138,7 +143,7 @@ def update_project(project_id: int, values: dict[str, Any], actor: Actor) -> Pro
 
 def read_status(project_id: int) -> LiveStatus:
     """The working tree as it is now, asked over SSH."""
-    project = _get_cloned(project_id)
+    project = get_cloned_project(project_id)
     ensure_ready(project.node, is_change=False)
     client, name, url = build_worker_client(project.node), ProjectName(project.name), GitUrl.parse(project.git_url)
     release()
@@ -190,10 +195,11 @@ def ensure_git_url(text: str) -> GitUrl:
     return url
 
 
-def _request(kind: str, project: Project, params: dict[str, Any], actor: Actor) -> Job:
+def act_job(kind: str, project: Project, params: dict[str, Any]) -> Job:
+    """A job on this project, for the caller to queue. Raises the conflict that is in the way."""
     ensure_ready(project.node)
     node = project.node
-    job = Job(
+    return Job(
         kind=kind,
         project_id=project.id,
         project_name=project.name,
@@ -202,7 +208,6 @@ def _request(kind: str, project: Project, params: dict[str, Any], actor: Actor) 
         params=params,
         max_attempts=current_app.config["JOB_MAX_ATTEMPTS"],
     )
-    return jobs.enqueue(job, actor)
 
 
 def _store_clone(node: Node, wanted: dict[str, Any], actor: Actor) -> Job:
@@ -241,7 +246,7 @@ def _find_project(node_id: int, name: str) -> Project | None:
     return db.session.scalar(select(Project).where(Project.node_id == node_id, Project.name_folded == name.lower()))
 
 
-def _get_cloned(project_id: int) -> Project:
+def get_cloned_project(project_id: int) -> Project:
     project = get_project(project_id)
     if project.cloned_at is None:
         raise WrongState(
