@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from app.commands.giturl import GitUrl
+from app.commands.giturl import DEFAULT_PORTS, GitUrl
 
 NO_FILE: Final = "/dev/null"
 
@@ -40,6 +40,7 @@ _SETTINGS: Final[tuple[tuple[str, str], ...]] = (
     ("protocol.ext.allow", "never"),
     ("protocol.file.allow", "never"),
     ("submodule.recurse", "false"),
+    ("diff.ignoreSubmodules", "all"),
     ("fetch.recurseSubmodules", "false"),
     ("transfer.fsckObjects", "true"),
     ("fetch.fsck.badTimezone", "ignore"),
@@ -129,7 +130,7 @@ def git_environment(
     `pinned_address` is the address that `url`'s host was checked to have; git then asks no name server (https and
     http: git 2.37 and later; git:// knows no pin).
     """
-    settings = [*_SETTINGS, *_pins(url, pinned_address)]
+    settings = [*_SETTINGS, *_pins(url, pinned_address), *_fence(url)]
     return {
         **_VARIABLES,
         "GIT_CEILING_DIRECTORIES": root,
@@ -157,6 +158,19 @@ def _pins(url: GitUrl | None, address: str | None) -> list[tuple[str, str]]:
         return []
     plain = _address(address)
     return [("http.curloptResolve", f"{url.host}:{url.effective_port}:{f'[{plain}]' if ':' in plain else plain}")]
+
+
+def _fence(url: GitUrl | None) -> list[tuple[str, str]]:
+    """Keeps git, with the submodules of a repository, at the host and port that were checked.
+
+    What begins otherwise is rewritten to a transport that is never allowed; of several rewrites git takes the longest.
+    The scp form has no prefix to rewrite: ssh has its own pin.
+    """
+    if url is None or "://" not in url.text:
+        return []
+    checked = url.text.removesuffix(url.path) + "/"
+    refused = [("url.another-host://.insteadOf", f"{scheme}://") for scheme in DEFAULT_PORTS]
+    return [*refused, (f"url.{checked}.insteadOf", checked)]
 
 
 def _address(text: str) -> str:

@@ -240,6 +240,26 @@ def test_submodules_are_cloned_when_asked_for(node: Node, root: Path, forge: For
     assert not parse_status(node.run(make_status(root)).stdout).dirty
 
 
+@pytest.mark.parametrize("where", ["git://127.0.0.2:{port}/x", "http://127.0.0.1:{port}/x", "git://127.0.0.1:{port}/x"])
+def test_a_submodule_leads_to_no_other_host_or_port(node: Node, root: Path, forge: Forge, where: str) -> None:
+    """Only the address of the repository itself was looked up and checked."""
+    with socket.socket() as trap:
+        trap.bind(("", 0))
+        trap.listen()
+        trap.setblocking(False)
+        url = where.format(port=trap.getsockname()[1])
+        (forge.work / ".gitmodules").write_text(f'[submodule "lib"]\n\tpath = lib\n\turl = {url}\n')
+        git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},lib", cwd=forge.work)
+        git("add", ".gitmodules", cwd=forge.work)
+        git("commit", "-q", "-m", "lib", cwd=forge.work)
+        git("push", "-q", "origin", "main", cwd=forge.work)
+        result = node.run(make_clone(root, forge, submodules=True, allowed_schemes=("git", "http"), timeout_seconds=5))
+        with pytest.raises(BlockingIOError):
+            trap.accept()
+    assert code(result) == "git_address_denied"
+    assert leftovers(root) == []
+
+
 @pytest.fixture
 def web(forge: Forge) -> Iterator[int]:
     """The port of a plain web server on loopback that has the forge's repositories."""

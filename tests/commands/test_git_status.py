@@ -112,7 +112,9 @@ def test_a_setting_that_we_did_not_write_stops_every_act(
     assert (cloned / "README").exists()
 
 
-@pytest.mark.parametrize("kind", ["fsmonitor", "alternates", "worktree", "gitfile", "gitlink", "address"])
+@pytest.mark.parametrize(
+    "kind", ["fsmonitor", "alternates", "worktree", "remotes", "branches", "gitfile", "gitlink", "address"]
+)
 def test_tampering_is_seen_by_every_shell(node: Node, root: Path, forge: Forge, cloned: Path, kind: str) -> None:
     dot_git = cloned / ".git"
     if kind == "fsmonitor":
@@ -121,6 +123,9 @@ def test_tampering_is_seen_by_every_shell(node: Node, root: Path, forge: Forge, 
         (dot_git / "objects/info/alternates").write_text("/elsewhere\n")
     elif kind == "worktree":
         (dot_git / "config.worktree").touch()
+    elif kind in ("remotes", "branches"):
+        (dot_git / kind).mkdir(exist_ok=True)
+        (dot_git / kind / "git@git.example.org:app.git").write_text("URL: git://127.0.0.1/other\n")
     elif kind == "address":
         git("config", "remote.origin.url", "git://127.0.0.1/other", cwd=cloned)
     else:
@@ -130,6 +135,27 @@ def test_tampering_is_seen_by_every_shell(node: Node, root: Path, forge: Forge, 
         else:
             dot_git.write_text(f"gitdir: {root}/moved.git\n")
     assert code(node.run(make_pull(root, forge))) == "config_tampered"
+
+
+@pytest.mark.parametrize("ignore", [None, "none"])
+def test_the_settings_of_a_submodule_are_not_used(
+    dash: Node, root: Path, forge: Forge, cloned: Path, tmp_path: Path, ignore: str | None
+) -> None:
+    """git asks a submodule what is changed in it by running there, with its filters."""
+    lib = cloned / "lib"
+    git("init", "-q", "-b", "main", "lib", cwd=cloned)
+    commit(lib, ".gitattributes", "* filter=x\n")
+    commit(lib, "f", "x\n")
+    declared = '[submodule "lib"]\n\tpath = lib\n\turl = ../lib.git\n' + (f"\tignore = {ignore}\n" if ignore else "")
+    (cloned / ".gitmodules").write_text(declared)
+    git("add", "lib", ".gitmodules", cwd=cloned)
+    git("commit", "-q", "-m", "lib", cwd=cloned)
+    git("branch", "same", cwd=cloned)
+    git("config", "filter.x.clean", f"touch {tmp_path}/canary; cat", cwd=lib)
+    for act in (make_status(root), make_checkout(root, "same"), make_delete(root)):
+        (lib / "f").write_text("y\n")
+        dash.run(act)
+    assert not (tmp_path / "canary").exists()
 
 
 def test_a_planted_hook_does_not_run(node: Node, root: Path, forge: Forge, cloned: Path, tmp_path: Path) -> None:

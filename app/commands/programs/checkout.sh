@@ -5,8 +5,9 @@ is_ref() {
   git show-ref --quiet --verify "$1"
 }
 
+# Quiet, because git would else list what is changed here, and for that run git in submodules, by their settings.
 switch() {
-  run git checkout --progress "$@" -- >&2 || exit
+  run git checkout --quiet --progress "$@" -- >&2 || exit
 }
 
 git_ready

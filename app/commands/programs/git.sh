@@ -69,9 +69,11 @@ own_config() {
 untampered() {
   [ -e ./.git ] || [ -L ./.git ] || refuse 84 'there is no .git folder'
   [ -d ./.git ] && [ ! -L ./.git ] || refuse 77 '.git is not a folder'
-  for odd in objects/info/alternates commondir config.worktree; do
+  for odd in objects/info/alternates commondir config.worktree remotes; do
     [ ! -e "./.git/$odd" ] && [ ! -L "./.git/$odd" ] || refuse 77 ".git/$odd"
   done
+  # An old way to name remotes, which still redirects an address without a slash; its empty folder is git's own.
+  [ ! -L ./.git/branches ] && [ -z "$(ls -A ./.git/branches 2>/dev/null)" ] || refuse 77 .git/branches
   keys=$(own_config --list --name-only) || refuse 84 'the configuration of the repository cannot be read'
   strange=$(printf '%s\n' "$keys" | LC_ALL=C grep -Evx "$BAREBOAT_CONFIG_KEYS")
   case $? in

@@ -52,7 +52,7 @@ reset() {
   [ "$(git rev-parse HEAD)" != "$(git rev-parse "$tracking")" ] || ! is_tracked_clean || return 0
   save_work || exit
   git reset --quiet --hard HEAD || exit
-  run git checkout --progress --no-track -B "$local_branch" "$tracking" >&2 && return
+  run git checkout --quiet --progress --no-track -B "$local_branch" "$tracking" >&2 && return
   result=$?
   [ -z "$saved" ] || git stash apply --quiet --index "$saved"
   exit "$result"
