@@ -7,4 +7,6 @@ pytest_plugins = [
     "tests.support.http_git",
     "tests.support.live",
     "tests.support.proxy",
+    "tests.support.controller_process",
+    "tests.support.netns",
 ]

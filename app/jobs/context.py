@@ -43,6 +43,7 @@ class JobContext:
         self._progress_at = 0.0
         self._cancel_checked_at = 0.0
         self._cancelled = False
+        self.has_process = order.is_attached
 
     @property
     def key(self) -> str:
@@ -74,6 +75,7 @@ class JobContext:
 
     def attached(self) -> None:
         """The process is on the node: from now on its absence means that it was lost."""
+        self.has_process = True
         with unit_of_work() as session:
             session.execute(update(Job).where(*self._is_mine()).values(is_attached=True))
 

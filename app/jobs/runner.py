@@ -118,8 +118,11 @@ class Runner:
             self._finish(context, kind, Outcome(JobState.SUCCEEDED))
         except LeaseLost:
             logger.warning("job %s was taken up by another runner", order.job_id)
-        except (ShuttingDown, ConnectionLost) as error:
-            self._let_go(context, error)
+        except NodeError as error:
+            if context.has_process or isinstance(error, ShuttingDown | ConnectionLost):
+                self._let_go(context, error)
+            else:
+                self._fail(context, kind, error)
         except BareboatError as error:
             self._fail(context, kind, error)
         except Exception:
@@ -129,7 +132,7 @@ class Runner:
             release()
 
     def _let_go(self, context: JobContext, error: NodeError) -> None:
-        """What runs on the node goes on. A node that is away frees our thread for others."""
+        """What runs on the node goes on, whatever keeps us from it. A node that is away frees our thread for others."""
         release()
         context.flush()
         seconds = 0.0 if isinstance(error, ShuttingDown) else AWAY_SECONDS

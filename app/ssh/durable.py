@@ -159,6 +159,10 @@ class _RemoteProcess:
         self.on_offsets(self.offsets)
 
     def _not_started(self, result: Result) -> Result:
+        """Nothing was said. Of a process that is there, a follower that was itself killed is no news."""
+        refusals = self._act(Reader("0")).refusals
+        if self.is_attached and result.reason == "exit" and result.exit_status not in refusals:
+            raise ConnectionLost(f"{self.target} ended our look at {self.key}.")
         return Result(_refusal(result, self._act(Reader()).refusals), None, result.stdout, result.stderr)
 
     def _result(self, end: End) -> Result:

@@ -558,6 +558,19 @@ def test_collect_removes_the_folder_of_what_has_ended_only(node: DurableNode, ro
     assert list((root / ".bareboat/jobs").iterdir()) == []
 
 
+def test_collect_removes_what_a_killed_process_left_in_the_folder_for_temporary_things(
+    node: DurableNode, root: Path
+) -> None:
+    start(node, program("exit 0", root=root), root)
+    remains = root / ".bareboat" / "tmp" / KEY
+    remains.mkdir(parents=True)
+    other = root / ".bareboat" / "tmp" / "other"
+    other.mkdir()
+    node.follow(follow(root))
+    assert node.run(durable.collect(ProjectsRoot(str(root)), KEY)).stdout == b"removed\n"
+    assert (remains.exists(), other.exists()) == (False, True)
+
+
 def test_collect_does_not_follow_links(node: DurableNode, root: Path, tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious/file").touch()

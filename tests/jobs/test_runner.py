@@ -218,6 +218,19 @@ def test_a_job_whose_node_is_away_stays_running_and_is_taken_up_in_the_same_atte
     assert (job.state, job.attempt, job.process_key) == (JobState.SUCCEEDED, 1, before.process_key)
 
 
+@pytest.mark.parametrize("error", [ConnectionRefused(), HostKeyMismatch()])
+def test_a_job_with_a_process_on_its_node_never_ends_because_the_node_cannot_be_reached(
+    app: Flask, queued: Callable[..., int], look: Callable[[int], Job], error: BareboatError
+) -> None:
+    def perform(context: JobContext) -> None:
+        context.attached()
+        raise error
+
+    job_id = queued()
+    Runner(app, Registry(JobKind("test.work", perform))).run(job_id)
+    assert (look(job_id).state, look(job_id).owner) == (JobState.RUNNING, None)
+
+
 def test_a_running_job_of_a_live_owner_is_left_alone(
     app: Flask, runner: Runner, work: Work, queued: Callable[..., int]
 ) -> None:

@@ -1,73 +1,22 @@
 """kill -9, SIGTERM and a lost network in the middle of a job: it goes on, is taken up, and ends right."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from app.db import db
-from app.models import Job, JobState
+from app.models import JobState
 from app.services import jobs, projects
 from app.services.events import SYSTEM
+from tests.support.controller_process import Controller, fresh, wait_until
 from tests.support.forge import Forge, commit, git
 from tests.support.live import Live
 from tests.support.proxy import Proxy
 from tests.support.sshd import KeyPair, SshdServer
 
 pytestmark = [pytest.mark.ssh, pytest.mark.slow]
-TREE = Path(__file__).parents[2]
-
-
-class Controller:
-    """Starts Bareboat's scheduler and runner as a process, as often as it is killed."""
-
-    def __init__(self, live: Live, folder: Path) -> None:
-        names = ("SQLALCHEMY_DATABASE_URI", "KEYS_DIR", "ALLOWED_GIT_SCHEMES", "DENIED_NETWORKS")
-        settings = {name: live.app.config[name] for name in names}
-        settings |= {"JOB_SWEEP_SECONDS": 0.3, "PROBE_INTERVAL_SECONDS": 3600, "JOB_MAX_ATTEMPTS": 1}
-        self._settings = folder / "settings.json"
-        self._settings.write_text(json.dumps(settings))
-        self._log = folder / "controller.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        words = [sys.executable, "-W", "ignore", "-m", "tests.support.controller", str(self._settings)]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                words, cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
-            )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"ready\n", self._log.read_text()
-
-    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        if number is signal.SIGTERM:
-            self._process.stdin.close()
-        else:
-            os.kill(self._process.pid, number)
-        self._process.wait(20)
-        for pipe in (self._process.stdin, self._process.stdout):
-            pipe.close()
-        self._process = None
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self.end()
-
-
-@pytest.fixture
-def controller(live: Live, tmp_path: Path) -> Iterator[Controller]:
-    made = Controller(live, tmp_path)
-    yield made
-    made.stop()
 
 
 @pytest.fixture
@@ -78,20 +27,6 @@ def slow_forge(forge: Forge, make_proxy: Callable[..., Proxy]) -> tuple[str, Pro
     git("push", "-q", "origin", "main", cwd=forge.work)
     proxy = make_proxy(forge.port, pace=0.02)
     return forge.url.replace(f":{forge.port}/", f":{proxy.port}/"), proxy
-
-
-def wait_until(is_true: Callable[[], bool], seconds: float = 60) -> None:
-    waiting = threading.Event()
-    for _ in range(int(seconds / 0.05)):
-        if is_true():
-            return
-        waiting.wait(0.05)
-    raise AssertionError("it did not come true in time")
-
-
-def fresh(job_id: int) -> Job:
-    db.session.rollback()
-    return jobs.get_job(job_id)
 
 
 def ask_for_clone(node_id: int, url: str) -> int:
@@ -147,10 +82,8 @@ def test_a_job_goes_on_when_the_sessions_of_its_node_are_killed(
     job_id = ask_for_clone(live.add_node(fresh_sshd, ssh_keypair), url)
     controller.start()
     wait_until(lambda: (fresh(job_id).percent or 0) >= 12)
-    sessions = [pid for pid in fresh_sshd.sessions() if Path(f"/proc/{pid}/comm").read_text().startswith("sshd")]
-    assert sessions
-    for pid in sessions:
-        os.kill(pid, signal.SIGKILL)
+    assert fresh_sshd.session_daemons()
+    fresh_sshd.signal_daemons(signal.SIGKILL)
     wait_until(lambda: fresh(job_id).is_finished)
     assert_cloned_once(live, job_id, proxy)
 

@@ -17,7 +17,7 @@ class Proxy:
     `hold()` makes it a black hole, with the connections left open, until `release()`; `cut()` closes all connections.
     """
 
-    def __init__(self, port: int, pace: float = 0.0) -> None:
+    def __init__(self, port: int, pace: float = 0.0, address: str = "127.0.0.1") -> None:
         self._target = port
         self.pace = pace
         self.connections = 0
@@ -26,7 +26,7 @@ class Proxy:
         self._stopped = threading.Event()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._listener = socket.create_server((address, 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self._start(self._accept)
 
@@ -95,8 +95,8 @@ class Proxy:
 def make_proxy() -> Iterator[object]:
     made: list[Proxy] = []
 
-    def make(port: int, pace: float = 0.0) -> Proxy:
-        made.append(Proxy(port, pace))
+    def make(port: int, pace: float = 0.0, address: str = "127.0.0.1") -> Proxy:
+        made.append(Proxy(port, pace, address))
         return made[-1]
 
     yield make

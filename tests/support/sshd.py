@@ -52,6 +52,7 @@ class Server:
         self.key_types = tuple(key_types)
         self.log_path = folder / "log"
         self.port = 0
+        self.address = "127.0.0.1"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -110,7 +111,7 @@ class Server:
         """A Target that is pinned to all of this server's host keys; `changes` replace fields."""
         target = Target(
             name="node",
-            hostname="127.0.0.1",
+            hostname=self.address,
             port=self.port,
             user=getpass.getuser(),
             private_key=self.keypair.private,
@@ -141,7 +142,7 @@ class Server:
             if self._process.poll() is not None:
                 return False
             try:
-                with socket.create_connection(("127.0.0.1", self.port), 5) as sock:
+                with socket.create_connection((self.address, self.port), 5) as sock:
                     return sock.recv(4) == b"SSH-"
             except ConnectionRefusedError:
                 time.sleep(0.01)  # nothing announces that a listener is there
@@ -185,7 +186,7 @@ class SshdServer(Server):
         for type_ in self.key_types:
             self._ensure_key(type_)
         lines = [
-            f"ListenAddress 127.0.0.1:{self.port}",
+            f"ListenAddress {self.address}:{self.port}",
             *(f"HostKey {self.folder}/host_{type_}" for type_ in self.key_types),
             f"AuthorizedKeysFile {self.folder}/authorized_keys",
             "PidFile none",
