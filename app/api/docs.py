@@ -17,7 +17,7 @@ blueprint = Blueprint(
 DESCRIPTION: Final = """
 Bareboat clones, pulls and watches git projects on machines that it reaches over SSH.
 
-**Who asks**: `Authorization: Bearer TOKEN` with an API token (`POST /api/v1/tokens`, or `flask token add`); a browser's
+**Who asks**: `Authorization: Bearer TOKEN` with an API token (made on the page *Your API tokens*, or by `flask token add`); a browser's
 session works too, with its CSRF token in the header `X-CSRFToken`. Each operation names the role it needs:
 *viewer* reads, *operator* also acts on projects, *admin* also nodes, keys, users.
 

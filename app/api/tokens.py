@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.api.blueprint import Blueprint
-from app.edge.identity import actor
+from app.edge.identity import actor, ensure_person
 from app.schemas.users import NewTokenSchema, TokenCreateSchema, TokenQuery, TokenSchema
 from app.services import tokens
 
@@ -28,8 +28,10 @@ def list_tokens(**query: Any) -> Any:
 def create_token(values: dict[str, Any]) -> dict[str, Any]:
     """Make an API token for yourself
 
-    It has your role. The answer is its only showing.
+    It has your role. The answer is its only showing. A browser's session may ask, or `flask token add`; a token may
+    not.
     """
+    ensure_person()
     row, token = tokens.create_own_token(values["name"], values["days"], actor())
     return {name: getattr(row, name) for name in TokenSchema().fields} | {"token": token.reveal()}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.api.answers import LOCATION, made
 from app.api.blueprint import Blueprint
-from app.edge.identity import actor
+from app.edge.identity import actor, ensure_person
 from app.schemas.paging import PageQuery
 from app.schemas.users import UserCreateSchema, UserSchema, UserUpdateSchema
 from app.services import users
@@ -28,7 +28,11 @@ def list_users(**query: Any) -> Any:
 @blueprint.arguments(UserCreateSchema)
 @blueprint.response(201, UserSchema, headers=LOCATION)
 def create_user(values: dict[str, Any]) -> Any:
-    """Add a user"""
+    """Add a user
+
+    A browser's session may ask, or `flask user add`; a token may not.
+    """
+    ensure_person()
     user = users.create_user(**values, actor=actor())
     return made(user, "users.get_user", user_id=user.id)
 
@@ -48,6 +52,8 @@ def get_user(user_id: int) -> Any:
 def update_user(values: dict[str, Any], user_id: int) -> Any:
     """Change a user's role or password, or shut the account
 
-    The user's sessions end; a shut account's tokens stop working. 409 where no active admin would be left.
+    The user's sessions end; a shut account's tokens stop working. 409 where no active admin would be left. A browser's
+    session may ask; a token may not.
     """
+    ensure_person()
     return users.update_user(user_id, values, actor())

@@ -63,6 +63,13 @@ def ensure_role(needed: Role) -> None:
         raise Forbidden(f"This needs the role {needed.value}; yours is {asker.role.value}. Ask an admin.")
 
 
+def ensure_person() -> None:
+    """Raises Forbidden for an API token: with a stolen one nobody makes another, or an account that outlives it."""
+    if "Authorization" in request.headers:
+        events.record(actor(), "access.refused", f"{request.method} {request.path}", "refused", "asked with a token")
+        raise Forbidden("An API token cannot make tokens or change users; log in, or use the flask command.")
+
+
 def may(role: Role | str) -> bool:
     """Whether the one who asks has this role, for what a page offers; the views themselves ensure it."""
     return bool(current_user.is_authenticated) and actor().role.includes(Role(role))
@@ -84,6 +91,9 @@ def start_session(user: User) -> None:
 
 
 def end_session() -> None:
+    """Not of this browser only: the cookie itself says who is in, and somebody may have a copy of it."""
+    if current_user.is_authenticated:
+        users.end_sessions(current_user.id, actor())
     logout_user()
     session.clear()
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.db import db, unit_of_work
@@ -51,6 +51,13 @@ def update_user(user_id: int, values: dict[str, Any], actor: Actor) -> User:
         _ensure_admin_left()
         session.add(event(actor, "user.update", f"user {user.name}", detail=", ".join(sorted(values))))
     return user
+
+
+def end_sessions(user_id: int, actor: Actor) -> None:
+    """All of the user's, on every device: a copy of a session's cookie is worth nothing afterwards."""
+    with unit_of_work() as session:
+        session.execute(update(User).where(User.id == user_id).values(session_epoch=User.session_epoch + 1))
+        session.add(event(actor, "user.logout", f"user {actor.name}"))
 
 
 def authenticate(name: str, password: Secret, address: str | None) -> User:

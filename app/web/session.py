@@ -52,7 +52,7 @@ def log_in() -> tuple[str, int] | Response:
 @web.post("/logout")
 def logout() -> Response:
     end_session()
-    flash("You are logged out.", "info")
+    flash("You are logged out, here and in every other browser.", "info")
     return redirect(url_for("web.login"), HTTPStatus.SEE_OTHER)
 
 

@@ -6,7 +6,7 @@ from flask import flash, render_template, url_for
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from app.edge.identity import actor, requires
+from app.edge.identity import actor, ensure_person, requires
 from app.errors import Conflict, Invalid
 from app.schemas.users import TokenCreateSchema
 from app.services import tokens
@@ -27,6 +27,7 @@ def list_tokens() -> str:
 @requires("viewer")
 def create_token() -> str | tuple[str, int]:
     """The answer itself shows the token: a redirect would have to keep it somewhere."""
+    ensure_person()
     form = Form(TokenCreateSchema())
     try:
         values = form.read()

@@ -1,6 +1,6 @@
 """Every field of every body, given every hostile value: refused or taken, but never a fault."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.errors import BareboatError
+from app.services import schedules
+from app.services.events import SYSTEM
 from app.ssh.recording import RecordingNodes
 from tests.support.application import GIT_URL, host_key_line
 
@@ -43,11 +45,14 @@ HOSTILE: list[Any] = [
 
 
 @pytest.fixture
-def bodies(make_node: Any, make_project: Any, make_key: Any) -> dict[str, dict[str, Any]]:
+def bodies(app: Flask, make_node: Any, make_project: Any, make_key: Any) -> dict[str, dict[str, Any]]:
     """A good body for each address that takes one."""
     node_id, key_id = make_node(), make_key()
     project_id = make_project(node_id)
     node = {"name": "n", "hostname": "h", "ssh_user": "u", "ssh_key_id": key_id}
+    schedule = {"name": "s", "project_id": project_id, "cron": "0 4 * * *", "timezone": "UTC"}
+    with app.app_context():
+        schedule_id = schedules.create_schedule(schedule | {"name": "first"}, SYSTEM).id
     return {
         "POST /nodes": node,
         f"PATCH /nodes/{node_id}": node,
@@ -58,6 +63,8 @@ def bodies(make_node: Any, make_project: Any, make_key: Any) -> dict[str, dict[s
         f"PATCH /projects/{project_id}": {"git_url": GIT_URL, "branch": "main"},
         f"POST /projects/{project_id}/pull": {"strategy": "reset"},
         f"POST /projects/{project_id}/checkout": {"ref": "main"},
+        "POST /schedules": schedule,
+        f"PATCH /schedules/{schedule_id}": {"name": "s", "cron": "0 4 * * *"},
         "POST /tokens": {"name": "t", "days": 1},
         "POST /users": {"name": "u", "role": "viewer", "password": "short"},
     }
@@ -82,8 +89,12 @@ def attempts(app: Flask, bodies: dict[str, dict[str, Any]]) -> Iterator[tuple[st
 
 
 def test_no_value_is_a_fault(
-    app: Flask, admin: FlaskClient, bodies: dict[str, dict[str, Any]], recording_nodes: RecordingNodes
+    app: Flask,
+    person_of: Callable[[str], FlaskClient],
+    bodies: dict[str, dict[str, Any]],
+    recording_nodes: RecordingNodes,
 ) -> None:
+    admin = person_of("admin")
     unreachable = BareboatError("nothing is to be said to a node")
     recording_nodes.answer(unreachable)
     answers = []

@@ -11,6 +11,22 @@ from tests.support.application import client_with_token
 PATH = "/api/v1/tokens"
 
 
+@pytest.fixture
+def viewer(person_of: Callable[[str], FlaskClient]) -> FlaskClient:
+    """In a browser, as are the others here: tokens make no tokens."""
+    return person_of("viewer")
+
+
+@pytest.fixture
+def operator(person_of: Callable[[str], FlaskClient]) -> FlaskClient:
+    return person_of("operator")
+
+
+@pytest.fixture
+def admin(person_of: Callable[[str], FlaskClient]) -> FlaskClient:
+    return person_of("admin")
+
+
 def user_id_of(app: Flask, role: Role) -> int:
     with app.app_context():
         return users.get_user_by_name(role.value).id
@@ -32,12 +48,14 @@ def test_a_deleted_token_is_nobody(app: Flask, viewer: FlaskClient) -> None:
 
 def test_one_sees_ones_own_tokens_only(app: Flask, viewer: FlaskClient, operator: FlaskClient) -> None:
     operator.post(PATH, json={"name": "secret plan"})
+    viewer.post(PATH, json={"name": "test"})
     assert [token["name"] for token in viewer.get(PATH).json] == ["test"]
     answer = viewer.get(f"{PATH}?user_id={user_id_of(app, Role.OPERATOR)}")
     assert (answer.status_code, answer.json["error"]) == (403, "forbidden")
 
 
 def test_ones_own_id_is_no_other(app: Flask, viewer: FlaskClient) -> None:
+    viewer.post(PATH, json={"name": "ci"})
     assert len(viewer.get(f"{PATH}?user_id={user_id_of(app, Role.VIEWER)}").json) == 1
 
 
@@ -62,6 +80,14 @@ def test_a_wrong_token_is_422(viewer: FlaskClient, values: dict[str, object]) ->
     assert viewer.post(PATH, json=values).status_code == 422
 
 
-def test_a_token_has_the_role_of_its_user(app: Flask, client_of: Callable[[str | None], FlaskClient]) -> None:
-    made = client_of("viewer").post(PATH, json={"name": "ci"}).json
+def test_a_token_has_the_role_of_its_user(app: Flask, viewer: FlaskClient) -> None:
+    made = viewer.post(PATH, json={"name": "ci"}).json
     assert client_with_token(app, made["token"]).get("/api/v1/events").status_code == 403
+
+
+def test_a_token_makes_no_token(client_of: Callable[[str | None], FlaskClient]) -> None:
+    thief = client_of("admin")
+    answer = thief.post(PATH, json={"name": "for later", "days": 3650})
+    assert (answer.status_code, answer.json["error"]) == (403, "forbidden")
+    assert thief.post("/tokens", data={"name": "for later", "days": "3650"}).status_code == 403
+    assert [token["name"] for token in thief.get(PATH).json] == ["test"]

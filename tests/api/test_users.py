@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -5,6 +6,12 @@ from flask.testing import FlaskClient
 
 PATH = "/api/v1/users"
 ADA: dict[str, Any] = {"name": "ada", "role": "operator", "password": "correct horse battery"}
+
+
+@pytest.fixture
+def admin(person_of: Callable[[str], FlaskClient]) -> FlaskClient:
+    """In a browser: tokens do not change users."""
+    return person_of("admin")
 
 
 def id_of(admin: FlaskClient, name: str) -> int:
@@ -64,3 +71,13 @@ def test_the_last_admin_stays(admin: FlaskClient, values: dict[str, Any]) -> Non
 @pytest.mark.parametrize("values", [{}, {"name": "x"}, {"role": None}, {"is_active": 1}, {"password": "short"}])
 def test_a_wrong_change_is_422(admin: FlaskClient, values: dict[str, Any]) -> None:
     assert admin.patch(f"{PATH}/{id_of(admin, 'viewer')}", json=values).status_code == 422
+
+
+def test_a_token_changes_no_user(admin: FlaskClient, client_of: Callable[[str | None], FlaskClient]) -> None:
+    thief, user_id = client_of("admin"), id_of(admin, "viewer")
+    answers = [thief.post(PATH, json=ADA), thief.patch(f"{PATH}/{user_id}", json={"role": "admin"})]
+    assert [(answer.status_code, answer.json["error"]) for answer in answers] == [(403, "forbidden")] * 2
+    assert [(user["name"], user["role"]) for user in admin.get(PATH).json] == [
+        (name, name) for name in ("admin", "operator", "viewer")
+    ]
+    assert admin.get("/api/v1/events").json[0]["action"] == "access.refused"

@@ -1,6 +1,8 @@
 """Fixtures for tests of the wired application: a database of its own, users of each role, doubles at the doors."""
 
+import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,12 @@ def client_of(app: Flask) -> Callable[[str | None], FlaskClient]:
 
 
 @pytest.fixture
+def person_of(app: Flask) -> Callable[[str], FlaskClient]:
+    """A client with a browser's session of the user of this name, which sends its CSRF token."""
+    return lambda name: client_with_session(app, name)
+
+
+@pytest.fixture
 def nobody(app: Flask) -> FlaskClient:
     return app.test_client()
 
@@ -215,6 +223,20 @@ def client_with_token(app: Flask, token: str | None) -> FlaskClient:
     client = app.test_client()
     if token:
         client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return client
+
+
+def client_with_session(app: Flask, name: str) -> FlaskClient:
+    """Without the password, whose checking is slow by design."""
+    with app.app_context():
+        user = db.session.query(User).filter_by(name=name).one()
+        values = {"_user_id": str(user.id), "epoch": user.session_epoch}
+    client = app.test_client()
+    with client.session_transaction() as session:
+        session.update(values, started_at=int(time.time()), seen_at=int(time.time()))
+    found = re.search(r'name="csrf-token" content="([^"]+)"', client.get("/api/v1/docs").text)
+    assert found
+    client.environ_base["HTTP_X_CSRFTOKEN"] = found[1]
     return client
 
 

@@ -71,6 +71,16 @@ def test_logout_ends_the_session(vera: Person) -> None:
     assert vera.get("/nodes").location.startswith("/login")
 
 
+def test_a_copy_of_the_cookie_is_worth_nothing_after_the_logout(app: Flask, vera: Person) -> None:
+    thief = app.test_client()
+    cookie = vera.client.get_cookie("bareboat_session")
+    assert cookie is not None
+    thief.set_cookie("bareboat_session", cookie.value)
+    assert thief.get("/nodes").status_code == 200
+    vera.post("/logout")
+    assert thief.get("/nodes").location.startswith("/login")
+
+
 def test_too_many_failures_are_throttled_and_a_page_says_so(make_app: Callable[..., Flask]) -> None:
     client = make_app(RATELIMIT_ENABLED=True, LOGIN_RATE_LIMIT="2 per minute").test_client()
     limiter.reset()
