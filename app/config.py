@@ -42,6 +42,8 @@ class Defaults:
     PROBE_HISTORY_DAYS = 7
 
     ALLOWED_GIT_SCHEMES = ("https", "ssh")
+    # Loopback, link-local (with the clouds' metadata service), unspecified, multicast and broadcast; then the two
+    # metadata addresses that clouds keep outside link-local. Private ranges stay allowed: companies keep their git there.
     DENIED_NETWORKS = (
         "127.0.0.0/8",
         "::1/128",
@@ -51,7 +53,12 @@ class Defaults:
         "::/128",
         "224.0.0.0/4",
         "ff00::/8",
+        "255.255.255.255/32",
+        "100.100.100.200/32",
+        "fd00:ec2::254/128",
     )
+
+    ALLOWED_COMMANDS: tuple[str, ...] = ()  # names of programs that may be run in projects; empty: any
 
     SSH_IDLE_SECONDS = 300
     STATUS_TIMEOUT_SECONDS = 20

@@ -7,6 +7,7 @@ BareboatError
 │   └── UnreadableKey       not a private key that we can use
 ├── Unauthenticated         nobody, or a wrong password or token            401
 ├── Forbidden               somebody, without the right                     403
+│   └── CommandNotAllowed   a program that is not in ALLOWED_COMMANDS
 ├── NotFound                                                                404
 ├── Conflict                a state in the way                              409
 │   ├── NameTaken  NodeInUse  KeyInUse  NodeOffline  NodeCordoned
@@ -85,6 +86,11 @@ class Unauthenticated(BareboatError):
 class Forbidden(BareboatError):
     code = "forbidden"
     message = "Your role does not allow this; ask an admin."
+
+
+class CommandNotAllowed(Forbidden):
+    code = "command_not_allowed"
+    message = "This program may not be run here; see ALLOWED_COMMANDS."
 
 
 class NotFound(BareboatError):
@@ -260,12 +266,7 @@ class ActFailed(BareboatError):
     message = "The act failed on the node; see its log."
 
     def __init__(
-        self,
-        code: str | None = None,
-        message: str | None = None,
-        *,
-        exit_status: int | None = None,
-        output: str = "",
+        self, code: str | None = None, message: str | None = None, *, exit_status: int | None = None, output: str = ""
     ) -> None:
         self.code = code or type(self).code
         super().__init__(message or ACT_FAILURES.get(self.code))

@@ -33,6 +33,7 @@ ACT_FAILURES: Final[dict[str, str]] = {
     "work_unpushed": "There is work that exists only here; nothing was deleted.",
     "no_upstream": "No branch is checked out, or it has no upstream; check out a branch first.",
     "folder_missing": "There is no such folder in the project.",
+    "commit_moved": "The project is not at the commit that was asked for any more; nothing was run.",
     "command_failed": "The command ended with an exit status other than 0; see its output in the log.",
     "git_failed": "git failed; its last lines are in the log.",
     "setsid_missing": "The node has no setsid; install it (util-linux, or busybox) and retry.",

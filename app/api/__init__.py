@@ -7,12 +7,27 @@ from flask import Flask
 from flask_smorest.utils import prepare_response
 from marshmallow.fields import Enum
 
-from app.api import docs, errors, events, health, hostkeys, internal, jobs, keys, nodes, projects, tokens, users
+from app.api import (
+    commands,
+    docs,
+    errors,
+    events,
+    health,
+    hostkeys,
+    internal,
+    jobs,
+    keys,
+    nodes,
+    projects,
+    schedules,
+    tokens,
+    users,
+)
 from app.api.blueprint import PREFIX
 from app.api.ids import IdConverter, describe_id
 from app.schemas.problems import ProblemSchema
 
-NOUNS: Final = (nodes, hostkeys, keys, projects, jobs, tokens, users, events, internal)
+NOUNS: Final = (nodes, hostkeys, keys, projects, commands, schedules, jobs, tokens, users, events, internal)
 _SCHEMES: Final[dict[str, dict[str, Any]]] = {
     "api_token": {"type": "http", "scheme": "bearer", "description": "An API token, `bbt_…`."},
     "session": {"type": "apiKey", "in": "cookie", "name": "bareboat_session", "description": "A browser's login."},

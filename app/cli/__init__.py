@@ -5,13 +5,13 @@ Exit status: 0 done, 1 refused or failed, 2 wrong words. No secret is ever taken
 
 from flask import Flask
 
-from app.cli import hostkeys, jobs, keys, nodes, projects, setup, users
+from app.cli import commands, hostkeys, jobs, keys, nodes, projects, schedules, setup, users
 
-__all__ = ["hostkeys", "init_app"]
+__all__ = ["commands", "hostkeys", "init_app"]
 
 
 def init_app(app: Flask) -> None:
-    """`hostkeys` hangs its commands on the group of `nodes`; importing it is what puts them there."""
+    """`hostkeys` and `commands` hang theirs on the groups of `nodes` and `projects`, when they are imported."""
     for command in (
         setup.init,
         users.user,
@@ -20,5 +20,6 @@ def init_app(app: Flask) -> None:
         nodes.node,
         projects.project,
         jobs.job,
+        schedules.schedule,
     ):
         app.cli.add_command(command)

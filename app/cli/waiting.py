@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import click
 from flask import Flask, current_app
@@ -31,15 +31,29 @@ def finish(job_id: int) -> None:
 
     Ctrl-C asks the job to stop and goes on waiting for the proof; a second one leaves it to others.
     """
-    runner = Runner(_app(), runtime().registry)
-    threading.Thread(target=_run_to_the_end, args=[_app(), runner, job_id], name=f"job-{job_id}", daemon=True).start()
-    job = _follow(job_id, runner)
+    runner = in_background(job_id)
+    job = follow(job_id, runner, _Line(sys.stderr.isatty()))
     if job.state is JobState.SUCCEEDED:
         click.echo(f"{job.kind} {cell_text(job.project_name)} on {cell_text(job.node_name)}: done (job {job.id})")
         return
     click.echo(_tail(job_id), err=True, nl=False)
     click.echo(f"Error: job {job.id} {job.state.value}: {cell_text(job.error_message)} [{job.error_code}]", err=True)
     click.get_current_context().exit(1)
+
+
+def in_background(job_id: int) -> Runner:
+    """Have the job run by this process when nobody else has it."""
+    runner = Runner(_app(), runtime().registry)
+    threading.Thread(target=_run_to_the_end, args=[_app(), runner, job_id], name=f"job-{job_id}", daemon=True).start()
+    return runner
+
+
+class Shown(Protocol):
+    """What a person sees while waiting."""
+
+    def show(self, job: Job) -> None: ...
+
+    def end(self) -> None: ...
 
 
 def _run_to_the_end(app: Flask, runner: Runner, job_id: int) -> None:
@@ -87,21 +101,23 @@ class _Line:
             click.echo("\r\x1b[K", err=True, nl=False)
 
 
-def _follow(job_id: int, runner: Runner) -> Job:
-    line, asked_to_stop = _Line(sys.stderr.isatty()), False
+def follow(job_id: int, runner: Runner, shown: Shown) -> Job:
+    """To the job's end. Ctrl-C asks it to stop; a second one ends the command with status 130."""
+    asked_to_stop = False
     leases = _Every(current_app.config["JOB_LEASE_SECONDS"] / 4, runner)
     while True:
         try:
             job = jobs.get_job(job_id)
-            line.show(job)
-            if job.is_finished:
-                line.end()
+            is_finished = job.is_finished  # looked at first: what is written later is shown with it
+            shown.show(job)
+            if is_finished:
+                shown.end()
                 return job
             release()
             leases.tick()
             time.sleep(_LOOK_SECONDS)
         except KeyboardInterrupt:
-            line.end()
+            shown.end()
             if asked_to_stop:
                 click.echo(f"Left; the job goes on or is found later: job show {job_id}", err=True)
                 click.get_current_context().exit(_INTERRUPTED)

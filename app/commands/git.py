@@ -20,6 +20,7 @@ STATUS_LIMIT_BYTES: Final = 512 * 1024
 _CLONE: Final = load_program("folders", "git", "clone")
 _PULL: Final = load_program("folders", "git", "pull")
 _STATUS: Final = load_program("folders", "git", "status")
+_HEAD: Final = load_program("folders", "git", "head")
 _CHECKOUT: Final = load_program("folders", "git", "checkout")
 _DELETE: Final = load_program("folders", "git", "delete")
 _RESOLVE: Final = load_program("resolve")
@@ -89,6 +90,12 @@ def status(root: ProjectsRoot, name: ProjectName, *, url: GitUrl | None = None, 
     environment = {**git_environment(root), "GIT_OPTIONAL_LOCKS": "0"}
     arguments = (url.text if url else "", str(STATUS_LIMIT_BYTES))
     return _command(_STATUS, arguments, environment, Place(root, name), timeout_seconds)
+
+
+def head(root: ProjectsRoot, name: ProjectName, *, url: GitUrl | None = None, timeout_seconds: int = 20) -> Command:
+    """The commit that is checked out, and nothing of the tree; read by `gitstatus.parse_head`."""
+    environment = git_environment(root)
+    return _command(_HEAD, (url.text if url else "",), environment, Place(root, name), timeout_seconds)
 
 
 def checkout(

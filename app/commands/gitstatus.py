@@ -83,6 +83,11 @@ def parse_outcome(output: bytes) -> Outcome:
     return Outcome(head, _text(tokens[4]) or None, _text(tokens[5]) or None)
 
 
+def parse_head(output: bytes) -> Head | None:
+    """None before the first commit. Raises ActFailed `repository_broken` when the bytes are none."""
+    return _head(_tokens(output))
+
+
 def parse_status(output: bytes) -> ProjectStatus:
     """Raises ActFailed `repository_broken` when the bytes are no status. An entry that was cut off is left out."""
     tokens = _tokens(output)

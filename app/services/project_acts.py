@@ -12,11 +12,13 @@ from app.commands.refs import GitRef
 from app.db import db, release, unit_of_work, utcnow
 from app.errors import AuthFailed, HostKeyError
 from app.jobs.context import JobContext, JobOrder
+from app.jobs.journal import log_size
 from app.jobs.registry import JobKind
 from app.models import Job, JobState, Project, ProjectStatus
 from app.redaction import printable
 from app.services.nodes import find_node
 from app.services.probes import note_refusal
+from app.services.project_commands import checked, output_limit, preamble
 from app.services.projects import ensure_git_url, get_project
 from app.services.targets import build_worker_client
 from app.services.worker_client import CloneOrder, WorkerClient
@@ -64,13 +66,37 @@ def perform_delete(context: JobContext) -> None:
     context.say(_DELETED.get(client.delete_project(name, url, force, context), "Deleted."))
 
 
+def perform_command(context: JobContext) -> None:
+    """The rules are held once more, as they are now. What stands before the output in the log is written once, and
+    before anything runs: whoever finds it there does not look at the commit again, which the command may move."""
+    project, client = _project_and_client(context)
+    asked = checked(context.order.params, project)
+    name, url = ProjectName(project.name), GitUrl.parse(project.git_url)
+    begins = _beginning(context, project)
+    output_bytes = output_limit()
+    release()
+    if log_size(context.order.job_id) == 0:
+        context.log(preamble(begins, asked, client, name, url, context.order.params.get("commit")))
+        context.flush()
+    context.progress("running")
+    client.run_command(name, asked, context, output_bytes)
+
+
 def _prepare(context: JobContext) -> tuple[Project, WorkerClient]:
-    project = get_project(context.order.project_id or 0)
-    timeout_seconds = current_app.config["JOB_TIMEOUT_SECONDS"]
+    project, client = _project_and_client(context)
     if not context.is_attached:
-        who = context.order.requested_by
-        context.say(f"{context.order.kind} {project.name} on node {project.node.name}, asked for by {who}")
-    return project, build_worker_client(project.node, timeout_seconds)
+        context.say(_beginning(context, project))
+    return project, client
+
+
+def _project_and_client(context: JobContext) -> tuple[Project, WorkerClient]:
+    project = get_project(context.order.project_id or 0)
+    return project, build_worker_client(project.node, current_app.config["JOB_TIMEOUT_SECONDS"])
+
+
+def _beginning(context: JobContext, project: Project) -> str:
+    order = context.order
+    return f"{order.kind} {project.name} on node {project.node.name}, asked for by {order.requested_by}"
 
 
 def _store_head(context: JobContext, outcome: Outcome) -> None:
@@ -104,6 +130,15 @@ def _settle(job: Job) -> None:
     project.status = ProjectStatus.ACTIVE if is_fine else ProjectStatus.ERROR
     project.error_code = None if is_fine else job.error_code
     project.error_message = None if is_fine else job.error_message
+
+
+def _settle_command(job: Job) -> None:
+    """A command neither breaks nor mends a project in our eyes: what failed before still has."""
+    if job.state is JobState.SUCCEEDED:
+        job.exit_status = 0
+    project = _project_of(job)
+    if project is not None:
+        project.status = ProjectStatus.ERROR if project.error_code else ProjectStatus.ACTIVE
 
 
 def _settle_delete(job: Job) -> None:
@@ -145,8 +180,10 @@ def _clean_up(order: JobOrder) -> None:
         client.collect(order.key)
 
 
-def _kind(name: str, perform: Callable[[JobContext], None], **hooks: Callable[[Job], None]) -> JobKind:
-    return JobKind(name, _noting_refusals(perform), clean_up=_clean_up, is_repeatable=True, **hooks)
+def _kind(
+    name: str, perform: Callable[[JobContext], None], is_repeatable: bool = True, **hooks: Callable[[Job], None]
+) -> JobKind:
+    return JobKind(name, _noting_refusals(perform), clean_up=_clean_up, is_repeatable=is_repeatable, **hooks)
 
 
 _syncing = _set_status(ProjectStatus.SYNCING)
@@ -157,5 +194,6 @@ KINDS = (
     _kind("project.clone", perform_clone, on_queued=_pending, on_started=_syncing, on_ended=_settle),
     _kind("project.pull", perform_pull, on_started=_syncing, on_ended=_settle),
     _kind("project.checkout", perform_checkout, on_started=_syncing, on_ended=_settle),
+    _kind("project.command", perform_command, False, on_started=_syncing, on_ended=_settle_command),
     _kind("project.delete", perform_delete, on_queued=_deleting, on_started=_deleting, on_ended=_settle_delete),
 )

@@ -1,55 +1,28 @@
 """WorkerClient: what can be done to projects on one node. It puts commands and ssh together and knows no rows."""
 
-from collections import deque
-from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from app.commands import durable, git
+from app.commands import argv, durable, git
+from app.commands.argv import UserCommand
 from app.commands.base import Command
-from app.commands.durable import Offsets, Orphan
+from app.commands.durable import Limits, Offsets, Orphan
 from app.commands.giterrors import code_of
-from app.commands.gitstatus import Outcome, ProjectStatus, parse_outcome, parse_status
+from app.commands.gitstatus import Head, Outcome, ProjectStatus, parse_head, parse_outcome, parse_status
 from app.commands.giturl import GitUrl, ensure_address_allowed
 from app.commands.paths import ProjectName, ProjectsRoot
 from app.commands.probe import Facts, facts, parse_facts
-from app.commands.progress import ProgressParser
 from app.commands.refs import GitRef
 from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, OutputLimitExceeded
 from app.redaction import printable
+from app.services.act_output import DETAIL_LINES, Act, GitOutput, RawOutput
 from app.ssh.durable import run_durable, stop_durable
 from app.ssh.target import Target
-from app.ssh.watch import QUIET, Nodes, Result, Stream, Watch
+from app.ssh.watch import QUIET, Nodes, Result, Watch
 
-DETAIL_LINES: Final = 20
 DETAIL_CHARACTERS: Final = 2000
 RECONNECT_SECONDS: Final = 20.0  # a node that stays away longer frees the job's thread; the process goes on
-
-
-class Act(Protocol):
-    """Who is told about an act, and may stop it: a job's context.
-
-    `key` names its process on the node: with the same key, the same process is followed again. `is_attached` says that
-    it is known to have been started, `log_offset` how many bytes of its stderr are in the log already.
-    """
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def is_attached(self) -> bool: ...
-
-    @property
-    def log_offset(self) -> int: ...
-
-    def attached(self) -> None: ...
-
-    def taken(self, offset: int) -> None: ...
-
-    def progress(self, phase: str, percent: int | None = None, detail: str = "") -> None: ...
-
-    def log(self, data: bytes) -> None: ...
-
-    def is_cancelled(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +107,22 @@ class WorkerClient:
         ensure_succeeded(result, command)
         return parse_status(result.stdout)
 
-    def run_command(self, command: Command, act: Act) -> Result:
-        """Any command, its output in the act's log as it comes."""
-        return self._perform(command, act)
+    def project_head(self, name: ProjectName, url: GitUrl) -> Head | None:
+        """The commit that is checked out now; None before the first one."""
+        command = git.head(self._root, name, url=url)
+        result = self._nodes.run(self._target, command)
+        ensure_succeeded(result, command)
+        return parse_head(result.stdout)
+
+    def run_command(self, name: ProjectName, asked: UserCommand, act: Act, output_bytes: int) -> None:
+        """A user's command in the project; what it writes, up to so many bytes, is in the act's log as it comes."""
+        command, output = argv.run(self._root, name, asked, act.key), RawOutput(act)
+        limits, offsets = Limits(output_bytes, merge=True), Offsets(out=act.log_offset)
+        result = self._follow(command, act, output, limits, offsets)
+        output.finish(result)
+        if argv.is_refusal(result.exit_status, result.stdout, act.key):
+            raise ActFailed("path_escape", result.stdout.decode("utf-8", "replace").strip(), output="")
+        ensure_succeeded(result, command, output.last_lines)
 
     def probe(self) -> tuple[float, Facts]:
         """Seconds of one round trip, and the node's facts."""
@@ -160,22 +146,34 @@ class WorkerClient:
         ensure_succeeded(self._nodes.run(self._target, command), command)
 
     def _perform(self, command: Command, act: Act) -> Result:
-        reader = _Reader(act)
-        result = run_durable(
+        output = GitOutput(act)
+        result = self._follow(command, act, output, Limits(), Offsets())
+        output.finish()
+        ensure_succeeded(result, command, output.tail)
+        return result
+
+    def _follow(
+        self,
+        command: Command,
+        act: Act,
+        output: GitOutput | RawOutput,
+        limits: Limits,
+        offsets: Offsets,
+    ) -> Result:
+        return run_durable(
             self._nodes,
             self._target,
             self._root,
             act.key,
             command,
-            Watch(reader.read, act.is_cancelled),
+            Watch(output.read, act.is_cancelled),
+            limits=limits,
+            offsets=offsets,
             is_attached=act.is_attached,
             on_attached=act.attached,
-            on_offsets=reader.take,
+            on_offsets=output.take,
             reconnect_seconds=RECONNECT_SECONDS,
         )
-        reader.finish()
-        ensure_succeeded(result, command, reader.tail)
-        return result
 
     def _checked_address(self, url: GitUrl) -> str | None:
         """The address that git is to use, once every address that the node finds for the name is allowed.
@@ -195,7 +193,7 @@ class WorkerClient:
         return addresses[0]
 
 
-def ensure_succeeded(result: Result, command: Command, lines: "deque[str] | None" = None) -> None:
+def ensure_succeeded(result: Result, command: Command, lines: Iterable[str] | None = None) -> None:
     """Raises what the result means unless it is exit status 0. The node's last words stand behind our sentence."""
     if result.reason == "exit" and result.exit_status == 0:
         return
@@ -220,45 +218,3 @@ _STOPPED: Final[dict[str, type[ActFailed]]] = {
 def _code_of(result: Result, command: Command) -> str:
     """A user's own command has no refusals: its status is its own affair."""
     return code_of(result.exit_status, result.stderr) if command.refusals else "command_failed"
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Turns a git program's stderr into progress and log lines, and keeps the last of these for the error text.
-
-    The stream is always read from its beginning, so that progress and the last words are whole; what an earlier runner
-    has put into the log is not put there again. `log_offset` stands between two lines.
-    """
-
-    act: Act
-    parser: ProgressParser = field(default_factory=ProgressParser)
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=DETAIL_LINES))
-    fed: int = 0
-
-    def read(self, stream: Stream, data: bytes) -> None:
-        if stream != "stderr":
-            return
-        known = max(0, min(len(data), self.act.log_offset - self.fed))
-        self._feed(data[:known], is_new=False)
-        self._feed(data[known:], is_new=True)
-
-    def take(self, offsets: Offsets) -> None:
-        if offsets.err > self.act.log_offset:
-            self.act.taken(offsets.err - self.parser.pending_bytes)
-
-    def finish(self) -> None:
-        self.parser.finish()
-        self._write(is_new=True)
-
-    def _feed(self, data: bytes, *, is_new: bool) -> None:
-        self.fed += len(data)
-        for step in self.parser.feed(data):
-            if is_new:
-                self.act.progress(step.phase, step.percent, step.detail)
-        self._write(is_new=is_new)
-
-    def _write(self, *, is_new: bool) -> None:
-        if text := self.parser.take_log():
-            self.tail.extend(text.splitlines())
-            if is_new:
-                self.act.log(text.encode())

@@ -4,10 +4,25 @@ from typing import Final
 
 from flask import Flask
 
-from app.web import dashboard, events, hostkeys, jobs, keys, nodes, projects, refusals, session, tokens, words
+from app.web import (
+    commands,
+    dashboard,
+    events,
+    hostkeys,
+    jobs,
+    keys,
+    nodes,
+    projects,
+    refusals,
+    schedules,
+    session,
+    tokens,
+    words,
+)
 from app.web.blueprint import web
 
-VIEWS: Final = (dashboard, events, hostkeys, jobs, keys, nodes, projects, session, tokens)  # imported, they are on it
+# Imported, they are on the blueprint.
+VIEWS: Final = (commands, dashboard, events, hostkeys, jobs, keys, nodes, projects, schedules, session, tokens)
 
 
 def init_app(app: Flask) -> None:

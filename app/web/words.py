@@ -1,6 +1,7 @@
 """Words and numbers for people: states, reasons, sizes, times. What comes from nodes is made harmless here."""
 
 import math
+import shlex
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from markupsafe import Markup
 
 from app.edge.identity import may
 from app.redaction import printable
+from app.services.schedules import next_local_time
 
 NODE_STATUSES: Final = ("ONLINE", "OFFLINE", "UNKNOWN")
 PROJECT_STATUSES: Final = ("ACTIVE", "SYNCING", "PENDING", "ERROR", "DELETING")
@@ -18,6 +20,7 @@ KINDS: Final = {
     "project.clone": "Clone",
     "project.pull": "Pull",
     "project.checkout": "Check out",
+    "project.command": "Command",
     "project.delete": "Delete",
 }
 PHASES: Final = {
@@ -26,6 +29,7 @@ PHASES: Final = {
     "resolving": "Resolving deltas",
     "checkout": "Checking out files",
     "submodules": "Fetching submodules",
+    "running": "Running",
 }
 REASONS: Final = {
     "host_key_unpinned": "no host key is pinned yet",
@@ -46,6 +50,14 @@ _WHY_NO_WORK: Final = {
     "key_missing": "no SSH key chosen",
     "node_cordoned": "cordoned",
 }
+OUTCOMES: Final = {
+    "waiting": "waits for the project",
+    "queued": "asked for",
+    "skipped_overlap": "skipped: the project was busy",
+    "skipped_missed": "skipped: it was missed during a downtime",
+    "refused": "refused",
+    "cancelled": "cancelled: the schedule was turned off",
+}
 _SYMBOLS: Final = {
     "ONLINE": "●", "ACTIVE": "●", "SUCCEEDED": "●",
     "OFFLINE": "■", "ERROR": "▲", "FAILED": "▲", "TIMED_OUT": "▲",
@@ -62,6 +74,8 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         ago=ago, span=span, size=size, moment=moment, reason=reason, kind=kind, phase=phase, symbol=symbol, word=word
     )
+    app.jinja_env.filters.update(words=shlex.join, literal=repr)
+    app.jinja_env.filters.update(outcome=outcome, until=until, local_time=local_time)
     app.context_processor(_for_every_page)
 
 
@@ -115,6 +129,24 @@ def ago(at: datetime | None) -> str:
         return "never"
     seconds = (datetime.now(UTC) - at).total_seconds()
     return "just now" if seconds < 5 else f"{span(seconds)} ago"
+
+
+def until(at: datetime | None) -> str:
+    """How far ahead: `in 3 hours`."""
+    if at is None:
+        return "never"
+    seconds = (at - datetime.now(UTC)).total_seconds()
+    return "now" if seconds < 1 else f"in {span(seconds)}"
+
+
+def outcome(code: str) -> str:
+    return OUTCOMES.get(code, word(code))
+
+
+def local_time(schedule: Any) -> str:
+    """The next due time by the clock of its zone: `Mon 2027-03-01 04:30`."""
+    at = next_local_time(schedule)
+    return at.strftime("%a %Y-%m-%d %H:%M") if at else "–"
 
 
 def span(seconds: float | None) -> str:
