@@ -20,8 +20,10 @@ control_socket_disable = True  # newer gunicorns would make a socket in the user
 
 def post_fork(server: Any, worker: Any) -> None:
     """Our own log lines go to stderr beside gunicorn's; those of libraries from WARNING on."""
+    from app.redaction import LineFormatter  # not above, as below
+
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("[%(asctime)s] [%(process)d] [%(levelname)s] %(name)s: %(message)s"))
+    handler.setFormatter(LineFormatter("[%(asctime)s] [%(process)d] [%(levelname)s] %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     logging.getLogger("app").setLevel(logging.INFO)
 

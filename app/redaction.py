@@ -1,8 +1,10 @@
-"""Text made fit to be stored and shown: secrets taken out, control characters made visible."""
+"""Text made fit to be stored, shown and logged: secrets taken out, control characters made visible."""
 
 import base64
+import logging
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from app.secrets import Secret
@@ -93,6 +95,17 @@ class Redactor:
         if position < end:
             yield self._buffer[position:end]
             self._masking = False
+
+
+class LineFormatter(logging.Formatter):
+    """A message is one line in the log, whatever a node or a repository has put into it, and steers no terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record)).replace("\n", "\\n")
+
+    def formatException(self, ei: Any) -> str:
+        """Traceback lines stay lines."""
+        return printable(super().formatException(ei))
 
 
 def redact_url(text: str) -> str:

@@ -1,6 +1,8 @@
 """Secrets taken out of streams, text made safe to show."""
 
 import base64
+import logging
+import sys
 import unicodedata
 from itertools import pairwise
 from urllib.parse import quote, quote_plus
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.redaction import Redactor, printable, redact_url
+from app.redaction import LineFormatter, Redactor, printable, redact_url
 from app.secrets import Secret
 
 # Few letters, so that values overlap, touch and repeat.
@@ -179,3 +181,15 @@ def test_printable_text_is_never_longer_than_its_limit(text: str, limit: int) ->
 
 
 BIDI_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def test_a_message_in_the_log_is_one_line_whatever_is_in_it() -> None:
+    said = "fatal: x\n[2026-01-01] [INFO] app: all is well\r\x1b[2J"
+    try:
+        raise ValueError("a\x1b[2Jb")
+    except ValueError:
+        record = logging.LogRecord("app", logging.ERROR, __file__, 1, "node says %s", (said,), sys.exc_info())
+    lines = LineFormatter("[%(levelname)s] %(message)s").format(record).splitlines()
+    assert lines[0] == r"[ERROR] node says fatal: x\n[2026-01-01] [INFO] app: all is well\n\x1b[2J"
+    assert lines[1].startswith("Traceback")
+    assert lines[-1] == r"ValueError: a\x1b[2Jb"

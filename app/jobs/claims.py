@@ -61,6 +61,13 @@ def park(job_id: int, owner: str, seconds: float, detail: str) -> None:
         session.execute(mine.values(owner=None, lease_expires_at=until, run_after=until, detail=detail[:255]))
 
 
+def take_from_runners(session: Any, node_id: int) -> None:
+    """Within the caller's transaction: running jobs of this node leave their runners, which know how it was reached
+    before; whoever takes them up asks anew."""
+    mine = update(Job).where(Job.node_id == node_id, Job.state == JobState.RUNNING)
+    session.execute(mine.values(owner=None, lease_expires_at=utcnow()))
+
+
 def abandon_dead() -> None:
     """End at once the leases of processes of this machine that are gone, this one's former selves included."""
     running = select(Job.owner).where(Job.state == JobState.RUNNING, Job.owner.is_not(None)).distinct()

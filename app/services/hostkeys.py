@@ -2,6 +2,7 @@
 
 from app.db import db, release, unit_of_work, utcnow
 from app.errors import Invalid, NotFound, WrongState, naming
+from app.jobs import claims
 from app.models import HostKey, Node, NodeStatus
 from app.services.events import Actor, event
 from app.services.nodes import get_node
@@ -67,6 +68,7 @@ def pin_known_hosts(node_id: int, text: str, actor: Actor) -> tuple[list[HostKey
 
 
 def unpin(node_id: int, host_key_id: int, actor: Actor) -> None:
+    """Nothing more is said to who has this key, also by jobs under way: each is taken up anew, with the pins left."""
     node = get_node(node_id)
     key = next((key for key in node.host_keys if key.id == host_key_id), None)
     if key is None:
@@ -75,6 +77,7 @@ def unpin(node_id: int, host_key_id: int, actor: Actor) -> None:
     with unit_of_work() as session:
         session.add(event(actor, "node.unpin", f"node {node.name}", detail=key.fingerprint))
         session.delete(key)
+        claims.take_from_runners(session, node_id)
         node.status, node.status_reason, node.status_detail = NodeStatus.UNKNOWN, None, None
         node.next_probe_at = None
     if before is not None:

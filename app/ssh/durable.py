@@ -6,6 +6,7 @@ A later call with the same key attaches to the same process and goes on from any
 
 import math
 import random
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -31,6 +32,8 @@ _LAST_LOOK_SECONDS: Final = 5
 # Beyond the node's own limit and grace: when even this has passed, its guard does not work.
 _MARGIN_SECONDS: Final = 60.0
 _UNCONFIRMED: Final = "_unconfirmed"
+_MOST_PIDS: Final = 50
+_PID: Final = re.compile(r"[0-9]{1,10}")
 _LIMITS: Final = Limits()
 _FROM_THE_START: Final = Offsets()
 
@@ -87,6 +90,7 @@ def stop_durable(
     if result.reason != "exit" or result.exit_status != 0 or word not in ("gone", "alive"):
         raise ActFailed(_refusal(result, act.refusals), output=result.stderr.decode("utf-8", "replace"))
     if word == "alive":
+        pids = " ".join(pid for pid in pids.split()[:_MOST_PIDS] if _PID.fullmatch(pid)) or "?"  # people will paste it
         raise StopUnconfirmed(
             message=f"On {target} these processes of {key} are still there, after TERM and KILL: {pids}. Look at them "
             f"with: ps -o pid,stat,etime,args -p {pids.replace(' ', ',')}",
@@ -229,9 +233,9 @@ class _Feed:
             self._take(stream, output)
 
     def _without_header(self, output: bytes) -> bytes:
-        line, newline, rest = ((self._header or b"") + output).partition(b"\n")
-        self._header = None if newline else line
-        if newline:
+        word, mark, rest = ((self._header or b"") + output).partition(b";")
+        self._header = None if mark else word
+        if mark:
             self._began()
         return rest
 

@@ -1,11 +1,18 @@
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from pytest_mock import MockerFixture
 
+from app.db import unit_of_work, utcnow
 from app.errors import ConnectTimeout
+from app.jobs import claims
+from app.jobs.runner import Runner
+from app.services.nodes import get_node
+from app.services.runtime import Runtime
 from app.ssh.pins import parse_host_key
 from tests.support.application import host_key_line
 
@@ -90,3 +97,21 @@ def test_a_node_that_does_not_answer_a_scan_is_504(admin: FlaskClient, make_node
     mocker.patch("app.services.hostkeys.scan", side_effect=ConnectTimeout("192.0.2.1:22 did not answer in 10 s."))
     answer = admin.post(f"/api/v1/nodes/{make_node(pinned=False)}/scan")
     assert (answer.status_code, answer.json["error"]) == (504, "timeout")
+
+
+def test_a_job_under_way_is_not_followed_by_a_key_that_is_unpinned(
+    app: Flask, admin: FlaskClient, make_node: Make, request_clone: Callable[..., tuple[int, int]], runtime: Runtime
+) -> None:
+    """Its runner has the old pins in memory, and would connect again with them, for as long as the job takes."""
+    node_id = make_node()
+    _, job_id = request_clone(node_id=node_id)
+    with app.app_context():
+        with unit_of_work() as session:
+            job = claims.claim(session, job_id, "elsewhere:1:aa", utcnow() + timedelta(hours=1), 9)
+            assert job is not None
+        key_id = get_node(node_id).host_keys[0].id
+    assert admin.delete(f"/api/v1/nodes/{node_id}/host-keys/{key_id}").status_code == 204
+    assert Runner(app, runtime.registry).run_next()
+    job = admin.get(f"/api/v1/jobs/{job_id}").json
+    assert (job["state"], job["error"]["code"]) == ("FAILED", "host_key_unpinned")
+    assert runtime.nodes.runs == []  # type: ignore[attr-defined]

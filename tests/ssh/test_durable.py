@@ -428,6 +428,17 @@ def test_what_cannot_be_stopped_is_named(job: Job, root: Path) -> None:
     assert caught.value.output == "12 34"
 
 
+def test_only_numbers_are_process_ids_that_people_may_paste(job: Job, root: Path) -> None:
+    class Liar:
+        def run(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:
+            return Result("exit", 0, b"alive 12 ;reboot $(reboot) \x1b[2J " + b"34 " * 100_000)
+
+    with pytest.raises(StopUnconfirmed) as caught:
+        stop_durable(Liar(), job.target, ProjectsRoot(str(root)), KEY)  # type: ignore[arg-type]
+    assert set(caught.value.output.split()) == {"12", "34"}
+    assert len(caught.value.message) < 1000
+
+
 # --- the double
 
 
@@ -452,3 +463,11 @@ def test_a_collected_job_leaves_nothing(job: Job, root: Path) -> None:
     job.run(program(root, "echo a"))
     assert job.nodes.run(job.target, durable.collect(ProjectsRoot(str(root)), KEY)).stdout == b"removed\n"
     assert list((root / ".bareboat/jobs").iterdir()) == []
+
+
+def test_that_it_was_started_is_heard_before_it_prints_anything(
+    pool: ConnectionPool, sshd: SshdServer, root: Path
+) -> None:
+    command = Command("until [ -e heard ]; do sleep 0.02; done", place=Place(str(root)), timeout_seconds=_SECONDS)
+    result = run_durable(pool, sshd.target(), ProjectsRoot(str(root)), KEY, command, on_attached=(root / "heard").touch)
+    assert (result.reason, result.exit_status) == ("exit", 0)
