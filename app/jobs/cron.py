@@ -52,6 +52,11 @@ def time_zones() -> tuple[str, ...]:
     return tuple(sorted(available_timezones() - _NO_ZONES | {"UTC"}))
 
 
+def local_time(moment: datetime, zone: str) -> datetime:
+    """As the zone's clock shows it; in UTC where the zone is not known any more."""
+    return moment.astimezone(_zone(zone) if zone in time_zones() else UTC)
+
+
 def _next_passing(fields: dict[str, str], zone: tzinfo, after: datetime) -> datetime | None:
     return _first(CronTrigger(**fields, timezone=zone, end_date=after + _HORIZON), after)
 

@@ -1,5 +1,6 @@
 """Schedules: made, changed, deleted, run by hand. What happens when one comes due is in schedule_runs.py."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
@@ -7,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db import db, unit_of_work, utcnow
 from app.errors import Invalid, NameTaken, NotFound
-from app.jobs.cron import ensure_cron, next_due
+from app.jobs.cron import ensure_cron, local_time, next_due
 from app.jobs.cron import time_zones as time_zones
 from app.models import Job, Project, RunOutcome, Schedule, ScheduledRun
 from app.services import jobs
@@ -54,6 +55,11 @@ def get_schedule_by_name(name: str) -> Schedule:
     if schedule is None:
         raise NotFound(f"There is no schedule {name!r}.")
     return schedule
+
+
+def next_local_time(schedule: Schedule) -> datetime | None:
+    """The next due time as the clock of its zone will show it."""
+    return local_time(schedule.next_run_at, schedule.timezone) if schedule.next_run_at else None
 
 
 def create_schedule(values: dict[str, Any], actor: Actor) -> Schedule:

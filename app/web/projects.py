@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, Conflict, Invalid
 from app.schemas.projects import CheckoutSchema, CloneSchema, ProjectUpdateSchema, PullSchema
-from app.services import jobs, nodes, projects
+from app.services import jobs, nodes, projects, schedules
 from app.web.blueprint import web
 from app.web.forms import Form
 from app.web.joblog import log_end
@@ -79,6 +79,7 @@ def show_project(project_id: int) -> str:
         "projects/show.html",
         project=project,
         jobs=recent,
+        schedules=schedules.project_schedules(project_id),
         job=recent[0] if recent else None,
         log=log_end(recent[0].id) if recent else None,
         editor=editor_link(project.node.editor_url, project.path) if project.cloned_at else None,

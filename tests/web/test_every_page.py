@@ -5,20 +5,25 @@ from collections.abc import Callable, Iterable
 import pytest
 from flask import Flask
 
+from app.services import schedules
+from app.services.events import SYSTEM
 from tests.web.conftest import Person
 
 FOR_ALL = ("/", "/nodes", "/nodes/1", "/projects", "/projects/1", "/projects/1/worktree", "/jobs", "/jobs/1", "/keys")
-FOR_ALL += ("/jobs/1/log", "/tokens")
+FOR_ALL += ("/jobs/1/log", "/tokens", "/schedules", "/schedules/1")
 FOR_OPERATORS = ("/projects/new", "/projects/1/delete", "/projects/1/edit", "/projects/1/reset")
+FOR_OPERATORS += ("/projects/1/schedules/new", "/schedules/1/delete")
 FOR_ADMINS = ("/nodes/new", "/nodes/1/edit", "/nodes/1/delete", "/nodes/1/host-keys/1/unpin", "/keys/new", "/events")
 FOR_ADMINS += ("/keys/1/delete",)
 OPEN = {"web.static", "web.login", "web.log_in", "web.logout"}
 
 
 @pytest.fixture
-def content(request_clone: Callable[..., tuple[int, int]]) -> None:
-    """One key, node, project and job, each with the id 1."""
+def content(app: Flask, request_clone: Callable[..., tuple[int, int]]) -> None:
+    """One key, node, project, job and schedule, each with the id 1."""
     assert request_clone() == (1, 1)
+    with app.app_context():
+        schedules.create_schedule({"name": "nightly", "project_id": 1, "cron": "0 4 * * *"}, SYSTEM)
 
 
 def test_a_viewer_sees_what_is_for_all_and_is_refused_the_rest(content: None, vera: Person) -> None:

@@ -1,0 +1,117 @@
+"""Schedules: the list, making one for a project, one with its history, on and off, deleted."""
+
+from http import HTTPStatus
+from typing import Final
+
+from flask import flash, render_template, url_for
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
+from app.edge.identity import actor, requires
+from app.errors import BareboatError, Conflict, Invalid
+from app.schemas.schedules import ScheduleCreateSchema
+from app.services import projects, schedules
+from app.web.blueprint import web
+from app.web.forms import Form
+from app.web.paging import PAGE_SIZE, asked_page
+from app.web.refusals import refuse
+
+EXAMPLES: Final = (
+    ("*/15 * * * *", "every 15 minutes"),
+    ("0 * * * *", "every hour, on the hour"),
+    ("30 4 * * *", "every day at 04:30"),
+    ("0 7 * * 1-5", "at 07:00 from Monday to Friday"),
+    ("0 22 * * 0", "on Sundays at 22:00"),
+    ("0 3 1 * *", "on the first of each month at 03:00"),
+    ("0 3 last * *", "on the last day of each month at 03:00"),
+)
+_START: Final = {"timezone": "UTC", "params": "strategy=ff-only", "overlap": "skip", "catch_up": "once"}
+_FIELD_BY_CODE: Final = {"name_taken": "name"}
+
+
+@web.get("/schedules")
+@requires("viewer")
+def list_schedules() -> str:
+    return render_template("schedules/list.html", page=schedules.list_schedules({}, None, asked_page(), PAGE_SIZE))
+
+
+@web.get("/schedules/<id:schedule_id>")
+@requires("viewer")
+def show_schedule(schedule_id: int) -> str:
+    schedule = schedules.get_schedule(schedule_id)
+    page = schedules.list_runs(schedule_id, asked_page(), PAGE_SIZE)
+    return render_template("schedules/show.html", schedule=schedule, page=page)
+
+
+@web.get("/projects/<id:project_id>/schedules/new")
+@requires("operator")
+def new_schedule(project_id: int) -> str:
+    return _form_page(project_id, Form(start=_START))
+
+
+@web.post("/projects/<id:project_id>/schedules/new")
+@requires("operator")
+def create_schedule(project_id: int) -> tuple[str, int] | Response:
+    form = Form(ScheduleCreateSchema(exclude=("project_id",)))
+    try:
+        schedule = schedules.create_schedule(form.read() | {"project_id": project_id}, actor())
+    except (Invalid, Conflict) as error:
+        return _form_page(project_id, form.refuse(error, _FIELD_BY_CODE)), HTTPStatus.UNPROCESSABLE_ENTITY
+    flash(f"Schedule {schedule.name} is made.", "done")
+    return redirect(url_for("web.show_schedule", schedule_id=schedule.id), HTTPStatus.SEE_OTHER)
+
+
+@web.post("/schedules/<id:schedule_id>/enable")
+@requires("operator")
+def enable_schedule(schedule_id: int) -> Response:
+    return _turn(schedule_id, is_on=True)
+
+
+@web.post("/schedules/<id:schedule_id>/disable")
+@requires("operator")
+def disable_schedule(schedule_id: int) -> Response:
+    return _turn(schedule_id, is_on=False)
+
+
+@web.post("/schedules/<id:schedule_id>/run")
+@requires("operator")
+def run_schedule(schedule_id: int) -> Response:
+    try:
+        job = schedules.request_run(schedule_id, actor())
+    except BareboatError as error:
+        return refuse(error, _page_of(schedule_id))
+    return redirect(url_for("web.show_job", job_id=job.id), HTTPStatus.SEE_OTHER)
+
+
+@web.get("/schedules/<id:schedule_id>/delete")
+@requires("operator")
+def confirm_schedule_deletion(schedule_id: int) -> str:
+    return render_template("schedules/delete.html", schedule=schedules.get_schedule(schedule_id))
+
+
+@web.post("/schedules/<id:schedule_id>/delete")
+@requires("operator")
+def delete_schedule(schedule_id: int) -> Response:
+    schedule = schedules.get_schedule(schedule_id)
+    name, project_id = schedule.name, schedule.project_id
+    schedules.delete_schedule(schedule_id, actor())
+    flash(f"Schedule {name} is deleted.", "done")
+    return redirect(url_for("web.show_project", project_id=project_id), HTTPStatus.SEE_OTHER)
+
+
+def _turn(schedule_id: int, *, is_on: bool) -> Response:
+    try:
+        schedule = schedules.update_schedule(schedule_id, {"enabled": is_on}, actor())
+    except Invalid as error:
+        return refuse(error, _page_of(schedule_id))
+    flash(f"Schedule {schedule.name} is {'on: it counts from now' if is_on else 'off'}.", "done")
+    return redirect(_page_of(schedule_id), HTTPStatus.SEE_OTHER)
+
+
+def _page_of(schedule_id: int) -> str:
+    return url_for("web.show_schedule", schedule_id=schedule_id)
+
+
+def _form_page(project_id: int, form: Form) -> str:
+    project, zones = projects.get_project(project_id), schedules.time_zones()
+    return render_template("schedules/new.html", project=project, form=form, zones=zones, examples=EXAMPLES)
