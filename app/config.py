@@ -43,7 +43,7 @@ class Defaults:
 
     ALLOWED_GIT_SCHEMES = ("https", "ssh")
     # Loopback, link-local (with the clouds' metadata service), unspecified, multicast and broadcast; then the two
-    # metadata addresses that clouds keep outside link-local. Private ranges stay allowed: companies keep their git there.
+    # metadata addresses that clouds keep outside link-local. Private ranges stay: companies keep their git there.
     DENIED_NETWORKS = (
         "127.0.0.0/8",
         "::1/128",

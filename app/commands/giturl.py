@@ -17,22 +17,6 @@ from app.errors import ActFailed, InvalidGitUrl
 URL_LIMIT: Final = 2048
 DEFAULT_PORTS: Final = {"https": 443, "http": 80, "git": 9418, "ssh": 22}
 
-# Loopback, link-local (with the clouds' metadata service), unspecified, multicast and broadcast; then the two
-# metadata addresses that clouds keep outside link-local. Private ranges stay allowed: companies keep their git there.
-DEFAULT_DENIED_NETWORKS: Final = (
-    "0.0.0.0/8",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "224.0.0.0/4",
-    "255.255.255.255/32",
-    "::/128",
-    "::1/128",
-    "fe80::/10",
-    "ff00::/8",
-    "100.100.100.200/32",
-    "fd00:ec2::254/128",
-)
-
 _USER: Final = re.compile(r"[A-Za-z0-9._+@][A-Za-z0-9._+@-]{0,63}")
 _LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NUMBER_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")

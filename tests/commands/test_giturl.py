@@ -3,13 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.commands.giturl import (
-    DEFAULT_DENIED_NETWORKS,
     GitUrl,
     ensure_address_allowed,
     ensure_allowed,
     is_address_denied,
 )
+from app.config import Defaults
 from app.errors import ActFailed, InvalidGitUrl
+
+DEFAULT_DENIED_NETWORKS = Defaults.DENIED_NETWORKS
 
 PIECES = [
     "https://",
@@ -172,6 +174,8 @@ def test_a_scheme_must_be_allowed(text: str) -> None:
         "[::]",
         "0.0.0.0",
         "169.254.169.254",
+        "100.100.100.200",
+        "255.255.255.255",
         "[fe80::1]",
         "224.0.0.1",
         "[ff02::1]",
