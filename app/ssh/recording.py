@@ -82,6 +82,6 @@ def _durable(act: DurableAct, result: Result) -> Result:
     return Result(
         "exit",
         0,
-        begin + f"{word}\n".encode() + result.stdout + end + outcome.encode(),
+        begin + f"{word};".encode() + result.stdout + end + outcome.encode(),
         begin + result.stderr + end + b"end -\n",
     )

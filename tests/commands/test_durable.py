@@ -59,8 +59,9 @@ class DurableNode(Node):
 
 def taken_apart(result: Result) -> Followed:
     assert (result.reason, result.status) == ("exit", 0), result.words
-    head, word, body = result.stdout.split(b"\n", 2)
+    head, _, said = result.stdout.partition(b"\n")
     assert head == f"BEGIN {MARK}".encode()
+    word, _, body = said.partition(b";")
     out, _, end = body.rpartition(f"\nEND {MARK} ".encode())
     begin, _, errors = result.stderr.partition(b"\n")
     assert begin == f"BEGIN {MARK}".encode()

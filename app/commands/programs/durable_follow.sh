@@ -58,7 +58,8 @@ follow() {
 }
 
 exec 8>&2
-printf 'BEGIN %s\n%s\n' "$bb_nonce" "$bb_word"
+# A final newline would be held back by whoever reads up to `newline END`; the word has to be heard at once.
+printf 'BEGIN %s\n%s;' "$bb_nonce" "$bb_word"
 printf 'BEGIN %s\n' "$bb_nonce" >&8
 bb_end=
 if [ "$bb_word" = absent ]; then bb_end='process_lost -'; else follow 2>/dev/null; fi
