@@ -17,7 +17,7 @@ from app.commands import durable
 from app.commands.base import KILL_GRACE_SECONDS, Command
 from app.commands.durable import Limits, Offsets, Reader
 from app.commands.paths import ProjectsRoot
-from app.errors import ActFailed, ConnectionLost, NodeError, StopUnconfirmed
+from app.errors import ActFailed, ConnectionLost, NodeError, OutputLimitExceeded, StopUnconfirmed
 from app.ssh.deadline import Deadline
 from app.ssh.frames import End, Frame, Kept
 from app.ssh.process import NotStarted
@@ -29,6 +29,10 @@ _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _TICK_SECONDS: Final = 0.1
 _LAST_LOOK_SECONDS: Final = 5
+# A node whose process is gone has nothing left to say; what still talks is sick, and must not keep our thread for ever.
+_LAST_WORDS_SECONDS: Final = 300.0
+# The node keeps the limit; one that sends so many times as much does not mean to.
+_MOST_OVER_LIMIT: Final = 8
 # Beyond the node's own limit and grace: when even this has passed, its guard does not work.
 _MARGIN_SECONDS: Final = 60.0
 _UNCONFIRMED: Final = "_unconfirmed"
@@ -159,6 +163,8 @@ class _RemoteProcess:
         self.kept[stream].add(data)
         out, err = (len(data), 0) if stream == "stdout" else (0, len(data))
         self.offsets = Offsets(self.offsets.out + out, self.offsets.err + err)
+        if max(self.offsets.out, self.offsets.err) > _MOST_OVER_LIMIT * self.limits.output_bytes:
+            raise OutputLimitExceeded(message=f"{self.target} sends far more output of {self.key} than its limit.")
         self.watch.on_output(stream, data)
         self.on_offsets(self.offsets)
 
@@ -183,8 +189,11 @@ class _RemoteProcess:
         self.watch, self.deadline = Watch(self.watch.on_output), Deadline(math.inf)
         self._stop()
         self.is_attached = self.was_told = True
-        result = None
+        self.deadline, result = Deadline(_LAST_WORDS_SECONDS), None
         while result is None:
+            if self.deadline.has_passed:
+                said = f"{self.target} says that {self.key} is gone, and that it goes on; look there."
+                raise StopUnconfirmed(message=said)
             result = self._tried(lambda: self._follow(_LAST_LOOK_SECONDS))
         return result if result.reason == "exit" else replace(result, reason=reason)
 

@@ -15,7 +15,7 @@ from app.commands import durable
 from app.commands.base import Command, Place
 from app.commands.durable import Limits, Offsets
 from app.commands.paths import ProjectName, ProjectsRoot
-from app.errors import AuthFailed, ConnectionLost, ConnectionRefused, StopUnconfirmed
+from app.errors import AuthFailed, ConnectionLost, ConnectionRefused, OutputLimitExceeded, StopUnconfirmed
 from app.ssh.durable import run_durable, stop_durable
 from app.ssh.pool import ConnectionPool
 from app.ssh.recording import RecordingNodes
@@ -437,6 +437,40 @@ def test_only_numbers_are_process_ids_that_people_may_paste(job: Job, root: Path
         stop_durable(Liar(), job.target, ProjectsRoot(str(root)), KEY)  # type: ignore[arg-type]
     assert set(caught.value.output.split()) == {"12", "34"}
     assert len(caught.value.message) < 1000
+
+
+@dataclass
+class LyingNode:
+    """Says of every process that it is gone when it is to be stopped, and that it goes on when it is followed."""
+
+    output: bytes = b""
+
+    def run(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:
+        assert isinstance(command, durable.DurableAct)
+        if command.verb == "stop":
+            return Result("exit", 0, b"gone\n")
+        assert command.reader is not None
+        nonce = command.reader.nonce.encode()
+        watch.on_output("stdout", b"BEGIN %s\nattached;%s\nEND %s running -\n" % (nonce, self.output, nonce))
+        watch.on_output("stderr", b"BEGIN %s\n\nEND %s end -\n" % (nonce, nonce))
+        return Result("exit", 0)
+
+
+def test_a_node_that_never_tells_the_end_of_what_is_gone_does_not_keep_us(
+    job: Job, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.ssh.durable._LAST_WORDS_SECONDS", 0.2)
+    job.ears.cancelled.set()
+    liar = Job(LyingNode(), job.target, root, job.ears).start(program(root, "true"))  # type: ignore[arg-type]
+    with pytest.raises(StopUnconfirmed, match="goes on"):
+        liar.end()
+
+
+def test_a_node_that_sends_for_ever_does_not_keep_us(job: Job, root: Path) -> None:
+    liar = Job(LyingNode(b"x" * 60_000), job.target, root, job.ears)  # type: ignore[arg-type]
+    with pytest.raises(OutputLimitExceeded):
+        liar.run(program(root, "true"), Limits(output_bytes=100_000, grace_seconds=1))
+    assert len(job.ears.out) < 1_000_000
 
 
 # --- the double
