@@ -15,12 +15,13 @@ from app.services.projects import get_project_by_name
 
 @click.group(cls=Acts)
 def schedule() -> None:
-    """Schedules: pulls that come due by themselves."""
+    """Schedules: pulls and commands that come due by themselves."""
 
 
 @schedule.command("add")
 @click.argument("name")
-@click.option("--project", "project_name", required=True, help="Name of the project to pull.")
+@click.argument("words", metavar="[-- PROGRAM [ARGUMENT]…]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--project", "project_name", required=True, help="Name of the project.")
 @click.option("--node", "node_name", help="Which node, when the project's name is on several.")
 @click.option("--cron", required=True, help="Minute hour day month weekday: '30 4 * * 1-5'.")
 @click.option("--timezone", help="An IANA name such as Europe/Berlin.  [default: UTC]")
@@ -31,11 +32,11 @@ def schedule() -> None:
 @click.option(
     "--catch-up", type=click.Choice([word.value for word in CatchUp]), default="once", help="After a downtime."
 )
-def add_schedule(project_name: str, node_name: str | None, strategy: str, **given: Any) -> None:
-    """Pull a project again and again."""
-    project_id = get_project_by_name(project_name, node_name).id
-    values = load(ScheduleCreateSchema(), {**given, "project_id": project_id, "params": {"strategy": strategy}})
-    _say_next(schedules.create_schedule(values, actor()))
+def add_schedule(project_name: str, node_name: str | None, words: tuple[str, ...], strategy: str, **given: Any) -> None:
+    """Pull a project again and again, or run a command in it."""
+    given["project_id"] = get_project_by_name(project_name, node_name).id
+    given |= _command(words) if words else {"params": {"strategy": strategy}}
+    _say_next(schedules.create_schedule(load(ScheduleCreateSchema(), given), actor()))
 
 
 @schedule.command("list")
@@ -69,6 +70,10 @@ def enable_schedule(name: str) -> None:
 def disable_schedule(name: str) -> None:
     """Turn a schedule off."""
     _say_next(_turn(name, is_on=False))
+
+
+def _command(words: tuple[str, ...]) -> dict[str, Any]:
+    return {"kind": "project.command", "params": {"argv": list(words)}}
 
 
 def _turn(name: str, *, is_on: bool) -> Schedule:

@@ -5,7 +5,8 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, post_load, validates_schema
 
 from app.models import CatchUp, Overlap, RunOutcome
-from app.schemas.base import QueryBoolean, QueryInteger, StrictBoolean, StrictSchema, Text, an_id
+from app.schemas.base import LongText, QueryBoolean, QueryInteger, StrictBoolean, StrictSchema, Text, an_id
+from app.schemas.commands import CommandSchema
 from app.schemas.paging import PageQuery, SortedPageQuery, with_filters
 from app.schemas.projects import FailureSchema
 
@@ -40,14 +41,27 @@ def _catch_up() -> fields.Enum:
 
 
 def _params() -> fields.Dict:
-    about = {"description": "Those of the act: a pull has `strategy`.", "example": {"strategy": "ff-only"}}
+    words = "Those of the act: a pull has `strategy`, a command what `/projects/{id}/commands` takes."
+    about = {"description": words, "example": {"strategy": "ff-only"}}
     return fields.Dict(keys=fields.String(), metadata=about)
 
 
-class ScheduleCreateSchema(StrictSchema):
+class _ActSchema(StrictSchema):
+    @validates_schema
+    def _ensure_shape(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Of a command; which parameters an act has is the service's to say."""
+        params = data.get("params") or {}
+        if "argv" in params and (problems := CommandSchema().validate(params)):
+            raise ValidationError({"params": problems})
+
+
+class ScheduleCreateSchema(_ActSchema):
     name = _name(required=True)
     project_id = an_id(required=True, metadata={"example": 1})
-    kind = Text(maximum=32, metadata={"description": "`project.pull` unless given.", "example": "project.pull"})
+    kind = Text(
+        maximum=32,
+        metadata={"description": "`project.pull` unless given, or `project.command`.", "example": "project.pull"},
+    )
     params = _params()
     cron = _cron(required=True)
     timezone = _timezone()
@@ -56,7 +70,13 @@ class ScheduleCreateSchema(StrictSchema):
     catch_up = _catch_up()
 
 
-class ScheduleUpdateSchema(StrictSchema):
+class ScheduleFormSchema(ScheduleCreateSchema):
+    """As a page asks for it: with a `line`, the act is that command instead of a pull."""
+
+    line = LongText(maximum=8192)
+
+
+class ScheduleUpdateSchema(_ActSchema):
     name = _name()
     params = _params()
     cron = _cron()

@@ -4,19 +4,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.errors import Invalid
+from app.errors import CommandNotAllowed, Invalid
 from app.models import Job
-from app.services import projects
+from app.services.project_commands import checked, command_job
+from app.services.projects import get_project, pull_job
 
 _STRATEGIES: Final = ("ff-only", "reset")
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleKind:
-    """`complete` answers the parameters with what was left out, or raises Invalid; `build` the job of a project, not
-    yet stored, or raises the conflict that is in the way."""
+    """Both are given a project's id and the parameters.
 
-    complete: Callable[[dict[str, Any]], dict[str, Any]]
+    `complete` answers the parameters with what was left out, or raises what is wrong with them, under `params`.
+    `build` answers a job that is not stored yet, or raises what is in its way now.
+    """
+
+    complete: Callable[[int, dict[str, Any]], dict[str, Any]]
     build: Callable[[int, dict[str, Any]], Job]
 
 
@@ -27,13 +31,30 @@ def get_kind(name: str) -> ScheduleKind:
     return kind
 
 
-def _pull_params(params: dict[str, Any]) -> dict[str, Any]:
+def _pull_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
     wanted = {"strategy": "ff-only"} | params
     if wanted.keys() != {"strategy"} or wanted["strategy"] not in _STRATEGIES:
         raise Invalid(errors={"params": [f"A pull has 'strategy' only: {' or '.join(_STRATEGIES)}."]})
     return wanted
 
 
+def _pull(project_id: int, params: dict[str, Any]) -> Job:
+    return pull_job(project_id, params["strategy"])
+
+
+def _command_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
+    """Their shape is the schema's; the rules of this installation are held to now, and again at each run."""
+    if "argv" not in params:
+        raise Invalid(errors={"params": ["A command has 'argv': its program and arguments."]})
+    try:
+        checked(params, get_project(project_id))
+    except (Invalid, CommandNotAllowed) as error:
+        error.errors = {"params": [error.message]}
+        raise
+    return params
+
+
 SCHEDULE_KINDS: Final[Mapping[str, ScheduleKind]] = {
-    "project.pull": ScheduleKind(_pull_params, lambda project_id, params: projects.pull_job(project_id, **params)),
+    "project.pull": ScheduleKind(_pull_params, _pull),
+    "project.command": ScheduleKind(_command_params, command_job),
 }

@@ -65,13 +65,13 @@ def next_local_time(schedule: Schedule) -> datetime | None:
 def create_schedule(values: dict[str, Any], actor: Actor) -> Schedule:
     """`values`: `name project_id cron`, and maybe `kind params timezone enabled overlap catch_up`.
 
-    Raises Invalid naming the field, NameTaken.
+    Raises Invalid or CommandNotAllowed naming the field, NameTaken.
     """
     values = _DEFAULTS | values
-    values["params"] = get_kind(values["kind"]).complete(values["params"])
-    ensure_cron(values["cron"], values["timezone"])
     if db.session.get(Project, values["project_id"]) is None:
         raise Invalid(f"There is no project {values['project_id']}.", errors={"project_id": ["No such project."]})
+    values["params"] = get_kind(values["kind"]).complete(values["project_id"], values["params"])
+    ensure_cron(values["cron"], values["timezone"])
     schedule = Schedule(created_by=actor.name, **values)
     _plan(schedule)
     try:
@@ -88,7 +88,7 @@ def update_schedule(schedule_id: int, values: dict[str, Any], actor: Actor) -> S
     """Another plan counts from now: what was due before is not caught up. Turned off, nothing waits any more."""
     schedule = get_schedule(schedule_id)
     if "params" in values:
-        values = values | {"params": get_kind(schedule.kind).complete(values["params"])}
+        values = values | {"params": get_kind(schedule.kind).complete(schedule.project_id, values["params"])}
     if {"cron", "timezone"} & values.keys():
         ensure_cron(values.get("cron", schedule.cron), values.get("timezone", schedule.timezone))
     try:

@@ -29,7 +29,7 @@ def preview_command(project_id: int) -> tuple[str, int] | str:
     """The words as they were understood, and the commit that the node has now."""
     form = Form(CommandLineSchema())
     try:
-        values = _with_words(form.read())
+        values = with_words(form.read())
         shown = project_commands.preview_command(project_id, values)
     except BareboatError as error:
         return _page(project_id, form.refuse(_at_the_line(error))), 422
@@ -53,7 +53,7 @@ def _page(project_id: int, form: Form) -> str:
     return render_template("projects/command.html", project=projects.get_project(project_id), form=form)
 
 
-def _with_words(typed: dict[str, Any]) -> dict[str, Any]:
+def with_words(typed: dict[str, Any]) -> dict[str, Any]:
     """Quotes hold words together, as in a shell; nothing is expanded."""
     line = typed.pop("line").replace("\r\n", "\n")
     try:

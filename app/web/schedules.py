@@ -1,17 +1,18 @@
 """Schedules: the list, making one for a project, one with its history, on and off, deleted."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
-from flask import flash, render_template, url_for
+from flask import flash, render_template, request, url_for
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, requires
-from app.errors import BareboatError, Conflict, Invalid
-from app.schemas.schedules import ScheduleCreateSchema
+from app.errors import BareboatError, CommandNotAllowed, Conflict, Invalid
+from app.schemas.schedules import ScheduleFormSchema
 from app.services import projects, schedules
 from app.web.blueprint import web
+from app.web.commands import with_words
 from app.web.forms import Form
 from app.web.paging import PAGE_SIZE, asked_page
 from app.web.refusals import refuse
@@ -52,11 +53,13 @@ def new_schedule(project_id: int) -> str:
 @web.post("/projects/<id:project_id>/schedules/new")
 @requires("operator")
 def create_schedule(project_id: int) -> tuple[str, int] | Response:
-    form = Form(ScheduleCreateSchema(exclude=("project_id",)))
+    form = Form(ScheduleFormSchema(exclude=("project_id", "kind")))
     try:
-        schedule = schedules.create_schedule(form.read() | {"project_id": project_id}, actor())
-    except (Invalid, Conflict) as error:
-        return _form_page(project_id, form.refuse(error, _FIELD_BY_CODE)), HTTPStatus.UNPROCESSABLE_ENTITY
+        values = _with_act(form.read()) | {"project_id": project_id}
+        schedule = schedules.create_schedule(values, actor())
+    except (Invalid, Conflict, CommandNotAllowed) as error:
+        refused = form.refuse(_at_the_line(error), _FIELD_BY_CODE)
+        return _form_page(project_id, refused), HTTPStatus.UNPROCESSABLE_ENTITY
     flash(f"Schedule {schedule.name} is made.", "done")
     return redirect(url_for("web.show_schedule", schedule_id=schedule.id), HTTPStatus.SEE_OTHER)
 
@@ -106,6 +109,20 @@ def _turn(schedule_id: int, *, is_on: bool) -> Response:
         return refuse(error, _page_of(schedule_id))
     flash(f"Schedule {schedule.name} is {'on: it counts from now' if is_on else 'off'}.", "done")
     return redirect(_page_of(schedule_id), HTTPStatus.SEE_OTHER)
+
+
+def _with_act(typed: dict[str, Any]) -> dict[str, Any]:
+    """The command of the line, or without one the pull."""
+    if "line" not in typed:
+        return typed
+    command = with_words({"line": typed.pop("line")})
+    return typed | {"kind": "project.command", "params": command}
+
+
+def _at_the_line(error: BareboatError) -> BareboatError:
+    if request.form.get("line", "").strip() and "params" in error.errors:
+        error.errors["line"] = error.errors.pop("params")
+    return error
 
 
 def _page_of(schedule_id: int) -> str:

@@ -99,6 +99,46 @@ def test_a_wrong_value_is_422_by_field(
     assert operator.get(PATH).json == []
 
 
+COMMAND = {"kind": "project.command", "params": {"argv": ["make", "$(reboot)"], "timeout_seconds": 60}}
+
+
+def test_a_command_is_scheduled_and_run_as_it_was_given(operator: FlaskClient, project_id: int) -> None:
+    values = {"name": "make", "project_id": project_id, "cron": "0 4 * * *"} | COMMAND
+    made = operator.post(PATH, json=values)
+    assert values.items() <= made.json.items()
+    job = operator.post(f"{made.headers['Location']}/run-now").json
+    assert job["kind"] == "project.command"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"strategy": "reset"},
+        {"argv": []},
+        {"argv": "make"},
+        {"argv": [1]},
+        {"argv": ["a\0b"]},
+        {"argv": ["../x"]},
+        {"argv": ["make"], "shell": True},
+        {"argv": ["make"], "env": {"LD_PRELOAD": "x"}},
+        {"argv": ["make"], "timeout_seconds": 0},
+    ],
+)
+def test_a_wrong_command_is_422(operator: FlaskClient, project_id: int, params: dict[str, Any]) -> None:
+    values = {"name": "make", "project_id": project_id, "cron": "0 4 * * *"} | COMMAND
+    answer = operator.post(PATH, json=values | {"params": params})
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["params"])
+    schedule_id = operator.post(PATH, json=values).json["id"]
+    assert operator.patch(f"{PATH}/{schedule_id}", json={"params": params}).status_code == 422
+
+
+def test_a_program_that_is_not_allowed_is_403(app: Flask, operator: FlaskClient, project_id: int) -> None:
+    app.config["ALLOWED_COMMANDS"] = ["true"]
+    answer = operator.post(PATH, json={"name": "make", "project_id": project_id, "cron": "0 4 * * *"} | COMMAND)
+    assert (answer.status_code, answer.json["error"]) == (403, "command_not_allowed")
+
+
 def test_a_name_is_taken_once(operator: FlaskClient, project_id: int, schedule_id: int) -> None:
     other = {"name": "nightly", "project_id": project_id, "cron": "0 0 * * *"}
     answer = operator.post(PATH, json=other)

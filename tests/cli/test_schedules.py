@@ -41,3 +41,10 @@ def test_a_bad_expression_is_refused_with_field_and_rule(installed: Installation
 def test_what_is_not_there_is_said(installed: Installation) -> None:
     assert "There is no schedule 'x'" in installed.run("schedule", "delete", "x").stderr
     assert "There is no project 'x'" in installed.run("schedule", "add", "n", "--project", "x", "--cron", "x").stderr
+
+
+def test_a_command_is_scheduled_word_by_word(installed: Installation) -> None:
+    with_project(installed)
+    installed.ok("schedule", "add", "make", "--project", "shop", "--cron", "0 4 * * *", "--", "make", "-j2", "a b")
+    (row,) = installed.json("schedule", "list")
+    assert (row["kind"], row["params"]) == ("project.command", {"argv": ["make", "-j2", "a b"]})

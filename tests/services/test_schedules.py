@@ -327,6 +327,22 @@ def test_a_wrong_value_is_named(schedule_id: int, values: dict[str, object], fie
     assert list(refusal.value.errors) == [field]
 
 
+def test_a_scheduled_command_is_held_to_the_rules_at_each_run(
+    schedule_id: int, app: Flask, clock: Callable[..., None], held_queue: HeldQueue
+) -> None:
+    change(schedule_id, enabled=False)
+    project_id = schedules.get_schedule(schedule_id).project_id
+    act = {"kind": "project.command", "params": {"argv": ["make"]}}
+    schedules.create_schedule({"name": "make", "project_id": project_id, "cron": "0 * * * *"} | act, OTTO)
+    tick(clock, NOW)
+    job = jobs.get_job(held_queue.held[0])
+    assert (job.kind, job.params["argv"], job.max_attempts) == ("project.command", ["make"], 1)
+    end_all_jobs()
+    app.config["ALLOWED_COMMANDS"] = ["true"]
+    tick(clock, NOW + HOUR)
+    assert runs() == [(DUE, "queued"), (DUE + HOUR, "refused")]
+
+
 def test_a_schedule_goes_with_its_project(schedule_id: int, clock: Callable[..., None]) -> None:
     tick(clock, NOW)
     with unit_of_work() as session:

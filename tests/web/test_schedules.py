@@ -67,6 +67,19 @@ def test_a_refused_schedule_keeps_what_was_typed_and_names_the_rule(
     assert "<script>alert" not in answer.text
 
 
+def test_with_a_line_it_is_a_command(project_id: int, otto: Person) -> None:
+    page = otto.submit(NEW, **FORM, line="make 'two words' $HOME")
+    assert "Command make 'two words' '$HOME'" in page
+
+
+@pytest.mark.parametrize(("line", "rule"), [("make '", "A quote is not closed"), ("ls ../..", "'..' component")])
+def test_a_refused_command_is_said_at_its_line(project_id: int, otto: Person, line: str, rule: str) -> None:
+    answer = otto.post(NEW, **FORM, line=line)
+    assert answer.status_code == 422
+    assert rule in said(answer)
+    assert 'id="line-wrong"' in answer.text
+
+
 def test_a_name_that_is_taken_is_said_at_the_name(schedule_id: int, otto: Person) -> None:
     assert 'id="name-wrong"' in otto.post(NEW, **FORM).text
 
