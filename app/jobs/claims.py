@@ -20,9 +20,11 @@ OWNER: Final = f"{_HOST}:{os.getpid()}:{secrets.token_hex(4)}"
 
 def candidates(max_jobs_per_node: int) -> list[int]:
     """Ids of some jobs that may be claimed now: the abandoned first, then the oldest."""
-    is_running = case((Job.state == JobState.RUNNING, 0), else_=1)
-    rows = select(Job.id).where(_is_claimable(max_jobs_per_node)).order_by(is_running, Job.id).limit(CANDIDATES)
-    found = list(db.session.scalars(rows))
+    now = utcnow()
+    found: list[int] = []
+    for condition in (_is_abandoned(now), _may_start(now, max_jobs_per_node)):
+        rows = select(Job.id).where(condition, ~_is_away()).order_by(Job.id).limit(CANDIDATES - len(found))
+        found += db.session.scalars(rows)
     release()
     return found
 
@@ -47,8 +49,10 @@ def claim(session: Any, job_id: int, owner: str, lease_end: datetime, max_jobs_p
     return session.get(Job, job_id, populate_existing=True) if moved.rowcount else None
 
 
-def renew(owner: str, lease_end: datetime) -> None:
-    mine = update(Job).where(Job.owner == owner, Job.state == JobState.RUNNING)
+def renew(owner: str, job_ids: list[int], lease_end: datetime) -> None:
+    if not job_ids:
+        return
+    mine = update(Job).where(Job.owner == owner, Job.id.in_(job_ids), Job.state == JobState.RUNNING)
     with unit_of_work() as session:
         session.execute(mine.values(lease_expires_at=lease_end))
 
@@ -81,16 +85,19 @@ def abandon_dead() -> None:
 
 def held() -> list[int]:
     """Ids of queued jobs whose node is offline."""
-    is_away = exists().where(Node.id == Job.node_id, Node.status == NodeStatus.OFFLINE)
-    found = list(db.session.scalars(select(Job.id).where(Job.state == JobState.QUEUED, is_away).limit(CANDIDATES)))
+    queued = select(Job.id).where(Job.state == JobState.QUEUED, _is_away()).limit(CANDIDATES)
+    found = list(db.session.scalars(queued))
     release()
     return found
 
 
 def _is_claimable(max_jobs_per_node: int) -> ColumnElement[bool]:
-    """Jobs of a node that is offline wait. The lease of an abandoned job is over."""
-    now, other = utcnow(), aliased(Job)
-    is_away = exists().where(Node.id == Job.node_id, Node.status == NodeStatus.OFFLINE)
+    now = utcnow()
+    return and_(or_(_may_start(now, max_jobs_per_node), _is_abandoned(now)), ~_is_away())
+
+
+def _may_start(now: datetime, max_jobs_per_node: int) -> ColumnElement[bool]:
+    other = aliased(Job)
     under_way = (
         select(func.count())
         .select_from(other)
@@ -98,9 +105,17 @@ def _is_claimable(max_jobs_per_node: int) -> ColumnElement[bool]:
         .scalar_subquery()
     )
     is_due = or_(Job.run_after.is_(None), Job.run_after <= now)
-    may_start = and_(Job.state == JobState.QUEUED, is_due, under_way < max_jobs_per_node)
-    is_abandoned = and_(Job.state == JobState.RUNNING, Job.lease_expires_at <= now)
-    return and_(or_(may_start, is_abandoned), ~is_away)
+    return and_(Job.state == JobState.QUEUED, is_due, under_way < max_jobs_per_node)
+
+
+def _is_abandoned(now: datetime) -> ColumnElement[bool]:
+    """Its lease is over: it goes on on its node, and nobody follows it."""
+    return and_(Job.state == JobState.RUNNING, Job.lease_expires_at <= now)
+
+
+def _is_away() -> ColumnElement[bool]:
+    """Jobs of a node that is offline wait."""
+    return exists().where(Node.id == Job.node_id, Node.status == NodeStatus.OFFLINE)
 
 
 def _is_dead_here(owner: str) -> bool:

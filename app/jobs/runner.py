@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from flask import Flask
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
-from app.db import release, unit_of_work, utcnow
+from app.db import db, release, unit_of_work, utcnow
 from app.errors import (
     ACT_FAILURES,
     ActCancelled,
@@ -54,6 +55,7 @@ class Runner:
     def __init__(self, app: Flask, registry: Registry) -> None:
         self._app = app
         self._registry = registry
+        self._active: set[int] = set()
 
     def run(self, job_id: int) -> bool:
         """Run this job as far as it goes. False when it was not there to be claimed."""
@@ -62,7 +64,15 @@ class Runner:
             if order is None:
                 return False
             logger.info("job %s (%s) attempt %s", order.job_id, order.kind, order.attempt)
-            self._perform(order, self._registry.get(order.kind))
+            self._active.add(job_id)
+            try:
+                self._perform(order, self._registry.get(order.kind))
+            except OperationalError as error:
+                # Locked for long, or its disk is full: nothing true could be stored. When the lease is over, the job is
+                # taken up again, and its process on the node says how it ended.
+                logger.error("job %s is left for later, the database does not take its outcome: %s", job_id, error.orig)
+            finally:
+                self._active.discard(job_id)
             return True
 
     def run_next(self) -> bool:
@@ -72,9 +82,9 @@ class Runner:
         return any(self.run(job_id) for job_id in found)
 
     def renew_leases(self) -> None:
-        """Say that this process is alive: its running jobs are not to be taken over."""
+        """Say that the jobs that threads of this runner are busy with are not to be taken over."""
         with self._app.app_context():
-            claims.renew(claims.OWNER, self._lease_end())
+            claims.renew(claims.OWNER, sorted(self._active), self._lease_end())
 
     def abandon_dead(self) -> None:
         """At start: jobs of dead processes of this machine need not wait for their leases to end."""
@@ -125,11 +135,13 @@ class Runner:
                 self._fail(context, kind, error)
         except BareboatError as error:
             self._fail(context, kind, error)
+        except OperationalError:
+            raise
         except Exception:
             logger.exception("job %s (%s) failed by a fault of ours", order.job_id, order.kind)
             self._finish(context, kind, Outcome(JobState.FAILED, "internal_error", ACT_FAILURES["internal_error"]))
         finally:
-            release()
+            db.session.remove()
 
     def _let_go(self, context: JobContext, error: NodeError) -> None:
         """What runs on the node goes on, whatever keeps us from it. A node that is away frees our thread for others."""

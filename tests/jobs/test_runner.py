@@ -1,13 +1,16 @@
 """Claiming, performing, letting go and finishing, with kinds of work made for the test."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from app.db import db, unit_of_work, utcnow
 from app.errors import (
@@ -229,6 +232,39 @@ def test_a_job_with_a_process_on_its_node_never_ends_because_the_node_cannot_be_
     job_id = queued()
     Runner(app, Registry(JobKind("test.work", perform))).run(job_id)
     assert (look(job_id).state, look(job_id).owner) == (JobState.RUNNING, None)
+
+
+def test_a_job_whose_outcome_cannot_be_stored_is_left_for_the_next_runner(
+    app: Flask, runner: Runner, work: Work, queued: Callable[..., int], look: Callable[[int], Job]
+) -> None:
+    """A database that is locked for long, or whose disk is full, must not make a job end as something it is not."""
+    work.outcomes = [OperationalError("UPDATE job", {}, Exception("database or disk is full"))]
+    job_id = queued()
+    runner.run(job_id)
+    assert look(job_id).state is JobState.RUNNING
+    lease = look(job_id).lease_expires_at
+    runner.renew_leases()
+    assert look(job_id).lease_expires_at == lease, "nobody is busy with it"
+    make_due(app, job_id)
+    assert runner.run_next()
+    assert (look(job_id).state, look(job_id).attempt) == (JobState.SUCCEEDED, 1)
+
+
+def test_a_database_that_is_locked_for_a_while_only_delays(
+    app: Flask, runner: Runner, work: Work, queued: Callable[..., int], look: Callable[[int], Job]
+) -> None:
+    job_id = queued()
+    path = app.config["SQLALCHEMY_DATABASE_URI"].removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        thread = threading.Thread(target=runner.run, args=[job_id])
+        thread.start()
+        thread.join(1)
+        assert thread.is_alive()
+        assert look(job_id).state is JobState.QUEUED
+        other.execute("COMMIT")
+    thread.join(30)
+    assert look(job_id).state is JobState.SUCCEEDED
 
 
 def test_a_running_job_of_a_live_owner_is_left_alone(
