@@ -22,6 +22,7 @@ from app.ssh.target import Target
 from app.ssh.watch import QUIET, Nodes, Result, Watch
 
 DETAIL_CHARACTERS: Final = 2000
+HEAD_SECONDS: Final = 120
 RECONNECT_SECONDS: Final = 20.0  # a node that stays away longer frees the job's thread; the process goes on
 
 
@@ -109,7 +110,7 @@ class WorkerClient:
 
     def project_head(self, name: ProjectName, url: GitUrl) -> Head | None:
         """The commit that is checked out now; None before the first one."""
-        command = git.head(self._root, name, url=url)
+        command = git.head(self._root, name, url=url, timeout_seconds=min(self._timeout_seconds, HEAD_SECONDS))
         result = self._nodes.run(self._target, command)
         ensure_succeeded(result, command)
         return parse_head(result.stdout)

@@ -63,6 +63,7 @@ def bodies(app: Flask, make_node: Any, make_project: Any, make_key: Any) -> dict
         f"PATCH /projects/{project_id}": {"git_url": GIT_URL, "branch": "main"},
         f"POST /projects/{project_id}/pull": {"strategy": "reset"},
         f"POST /projects/{project_id}/checkout": {"ref": "main"},
+        f"POST /projects/{project_id}/commands": {"argv": ["true"]},
         "POST /schedules": schedule,
         f"PATCH /schedules/{schedule_id}": {"name": "s", "cron": "0 4 * * *"},
         "POST /tokens": {"name": "t", "days": 1},

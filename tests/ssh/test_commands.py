@@ -378,7 +378,8 @@ def test_a_process_that_is_gone_without_an_outcome_is_lost_and_not_run_again(
     job = shop.ask("sh", "-c", "echo x >>count; : >up; sleep 600")
     job_id = job.id
     thread = runs(job)
-    wait_until(lambda: (shop.tree / "up").exists() and fresh(job_id).is_attached)
+    wait_until(lambda: fresh(job_id).is_finished or ((shop.tree / "up").exists() and fresh(job_id).is_attached))
+    assert not fresh(job_id).is_finished, shop.log(fresh(job_id))
     for pid in processes_with(fresh(job_id).process_key):
         os.kill(int(pid), signal.SIGKILL)
     thread.join(60)
