@@ -6,7 +6,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.db import db, unit_of_work, utcnow
-from app.errors import ACT_FAILURES, NotFound, ProjectBusy, WrongState
+from app.errors import ACT_FAILURES, NotFound, ProjectBusy, Throttled, WrongState
 from app.jobs.journal import log_size, read_log
 from app.models import CHANGING_STATES, Job, JobState
 from app.services.events import Actor, event
@@ -14,6 +14,8 @@ from app.services.paging import Page, paginate, sorted_by
 from app.services.runtime import runtime
 
 LOG_READ_LIMIT = 1024 * 1024
+MOST_QUEUED = 10_000
+MOST_QUEUED_BY_ONE = 5_000
 _SORTABLE = {"id": Job.id, "created_at": Job.created_at, "finished_at": Job.finished_at, "kind": Job.kind}
 
 
@@ -87,7 +89,8 @@ def enqueue(job: Job, actor: Actor) -> Job:
 
 
 def add_queued(session: Any, job: Job, actor: Actor) -> None:
-    """Within the caller's transaction; the caller nudges the queue after its commit."""
+    """Within the caller's transaction; the caller nudges the queue after its commit. Raises Throttled."""
+    _ensure_room(session, actor)
     job.requested_by = actor.name
     session.add(job)
     session.flush()
@@ -118,6 +121,15 @@ def request_retry(job_id: int, actor: Actor) -> Job:
         raise WrongState(f"The project {old.project_name} of job {job_id} is gone; there is nothing to try again.")
     same = ("kind", "project_id", "project_name", "node_id", "node_name", "max_attempts")
     return enqueue(Job(params=dict(old.params), **{name: getattr(old, name) for name in same}), actor)
+
+
+def _ensure_room(session: Any, actor: Actor) -> None:
+    """The queue has an end, and nobody takes all of it."""
+    queued = select(func.count()).select_from(Job).where(Job.state == JobState.QUEUED)
+    if session.scalar(queued) >= MOST_QUEUED:
+        raise Throttled(f"{MOST_QUEUED} jobs are waiting already; try again when some of them are done.")
+    if session.scalar(queued.where(Job.requested_by == actor.name)) >= MOST_QUEUED_BY_ONE:
+        raise Throttled(f"{MOST_QUEUED_BY_ONE} jobs of {actor.name} are waiting already; try again later.")
 
 
 def _same_or_busy(project_id: int | None, kind: str, params: dict[str, Any], error: IntegrityError) -> Job:

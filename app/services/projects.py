@@ -1,5 +1,8 @@
 """Projects: asked for, watched, changed by jobs. `request_*` queues; the acts themselves are in project_acts.py."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
 from typing import Any
 
 from flask import current_app
@@ -20,6 +23,7 @@ from app.errors import (
     NodeCordoned,
     NodeOffline,
     NotFound,
+    Throttled,
     WrongState,
     naming,
 )
@@ -38,6 +42,8 @@ _SORTABLE = {
     "created_at": Project.created_at,
     "last_synced_at": Project.last_synced_at,
 }
+MOST_LOOKS = 8  # at once; half of the threads that gunicorn.conf.py gives to the web
+_looks = BoundedSemaphore(MOST_LOOKS)
 _CLONE_FIELDS = ("git_url", "branch", "depth", "submodules")
 
 
@@ -147,7 +153,8 @@ def read_status(project_id: int) -> LiveStatus:
     ensure_ready(project.node, is_change=False)
     client, name, url = build_worker_client(project.node), ProjectName(project.name), GitUrl.parse(project.git_url)
     release()
-    return client.project_status(name, url)
+    with _one_look():
+        return client.project_status(name, url)
 
 
 def report_status(project_id: int, token: str, status: str, message: str | None) -> Project:
@@ -208,6 +215,17 @@ def act_job(kind: str, project: Project, params: dict[str, Any]) -> Job:
         params=params,
         max_attempts=current_app.config["JOB_MAX_ATTEMPTS"],
     )
+
+
+@contextmanager
+def _one_look() -> Iterator[None]:
+    """Whoever may read may look, and a silent node takes its time: requests that wait must leave room for others."""
+    if not _looks.acquire(blocking=False):
+        raise Throttled("Too many working trees are being looked at just now; try again in a few seconds.")
+    try:
+        yield
+    finally:
+        _looks.release()
 
 
 def _store_clone(node: Node, wanted: dict[str, Any], actor: Actor) -> Job:

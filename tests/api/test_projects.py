@@ -1,8 +1,10 @@
 from collections.abc import Callable
+from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from pytest_mock import MockerFixture
 
 from app.errors import ConnectionRefused
 from app.jobs.queue import HeldQueue
@@ -250,3 +252,25 @@ def test_projects_are_filtered_sorted_and_paged(
     make_project(node_id, "blog", status="ERROR")
     answer = viewer.get(f"{PATH}?{query}")
     assert [project["name"] for project in answer.json] == names
+
+
+def test_looks_at_silent_nodes_leave_room_for_other_requests(
+    viewer: FlaskClient, make_node: Make, make_project: Make, mocker: MockerFixture
+) -> None:
+    """Each takes one of the web's threads for as long as its node is silent, and whoever may read may ask."""
+    path = f"{PATH}/{make_project(make_node())}/status"
+    mocker.patch.object(WorkerClient, "project_status", side_effect=ConnectionRefused())
+    looks = mocker.patch("app.services.projects._looks", BoundedSemaphore(1))
+    assert [viewer.get(path).status_code for _ in range(2)] == [502, 502]
+    looks.acquire()
+    answer = viewer.get(path)
+    assert (answer.status_code, answer.json["error"]) == (429, "throttled")
+
+
+@pytest.mark.parametrize("limit", ["MOST_QUEUED", "MOST_QUEUED_BY_ONE"])
+def test_the_queue_has_an_end(operator: FlaskClient, make_node: Make, mocker: MockerFixture, limit: str) -> None:
+    mocker.patch(f"app.services.jobs.{limit}", 2)
+    node_id = make_node()
+    answers = [operator.post(f"{PATH}/clone", json=clone(node_id, name=name)) for name in ("a", "b", "c")]
+    assert [answer.status_code for answer in answers] == [202, 202, 429]
+    assert [project["name"] for project in operator.get(PATH).json] == ["a", "b"]
