@@ -134,7 +134,7 @@ def git_environment(
     return {
         **_VARIABLES,
         "GIT_CEILING_DIRECTORIES": root,
-        "GIT_ALLOW_PROTOCOL": ":".join(allowed_schemes),
+        "GIT_ALLOW_PROTOCOL": ":".join(_transports(url, allowed_schemes)),
         "GIT_SSH_COMMAND": ssh_command(known_hosts_file, url=url, pinned_address=pinned_address),
         "BAREBOAT_CONFIG_KEYS": CONFIG_KEYS,
         "GIT_CONFIG_COUNT": str(len(settings)),
@@ -148,8 +148,9 @@ def ssh_command(
 ) -> str:
     """What git runs (through a shell) for ssh addresses. With an empty known_hosts file no host is trusted."""
     options = [f"UserKnownHostsFile={_plain_file(known_hosts_file)}", *_SSH_OPTIONS]
-    if url is not None and url.scheme == "ssh" and pinned_address is not None:
-        options += [f"HostName={_address(pinned_address)}", f"HostKeyAlias={url.host}"]
+    address = pinned_address or (str(url.address) if url is not None and url.address is not None else None)
+    if url is not None and url.scheme == "ssh" and address is not None:
+        options += [f"HostName={_address(address)}", f"HostKeyAlias={url.host}"]
     return " ".join(["ssh", "-F", "none", "-T", *(f"-o {shlex.quote(option)}" for option in options)])
 
 
@@ -160,11 +161,17 @@ def _pins(url: GitUrl | None, address: str | None) -> list[tuple[str, str]]:
     return [("http.curloptResolve", f"{url.host}:{url.effective_port}:{f'[{plain}]' if ':' in plain else plain}")]
 
 
+def _transports(url: GitUrl | None, allowed_schemes: Iterable[str]) -> list[str]:
+    """The scheme of the address alone, also for submodules; never `file` or `ext`, whatever a setting says."""
+    known = [scheme for scheme in allowed_schemes if scheme in DEFAULT_PORTS]
+    return known if url is None else [scheme for scheme in known if scheme == url.scheme]
+
+
 def _fence(url: GitUrl | None) -> list[tuple[str, str]]:
     """Keeps git, with the submodules of a repository, at the host and port that were checked.
 
     What begins otherwise is rewritten to a transport that is never allowed; of several rewrites git takes the longest.
-    The scp form has no prefix to rewrite: ssh has its own pin.
+    The scp form has no prefix to rewrite: it is ssh, whose pin leads every name to the checked address.
     """
     if url is None or "://" not in url.text:
         return []

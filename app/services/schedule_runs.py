@@ -13,7 +13,7 @@ from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.db import db, unit_of_work, utcnow
-from app.errors import BareboatError, Invalid
+from app.errors import BareboatError, Invalid, Throttled
 from app.jobs.cron import next_due
 from app.models import CHANGING_STATES, CatchUp, Job, Overlap, Role, RunOutcome, Schedule, ScheduledRun
 from app.services import jobs
@@ -112,6 +112,8 @@ def _start(run_id: int) -> None:
         return
     try:
         _queue(run_id, schedule_id, job, actor)
+    except Throttled as error:
+        logger.warning("schedule %s waits for room in the queue: %s", schedule_id, error.message)
     except IntegrityError:  # another job is changing the project; the database has decided
         if overlap is Overlap.SKIP:
             _settle(run_id, schedule_id, RunOutcome.SKIPPED_OVERLAP)

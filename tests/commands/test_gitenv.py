@@ -67,3 +67,24 @@ def test_a_known_hosts_file_that_ssh_would_expand_is_refused(path: str) -> None:
 def test_a_pin_that_is_no_address_is_refused() -> None:
     with pytest.raises(ValueError, match="does not appear"):
         git_environment("/r", url=HTTPS, pinned_address="x -o ProxyCommand=y")
+
+
+@pytest.mark.parametrize(("url", "allowed"), [(None, "https:ssh"), (HTTPS, "https"), (SSH, "ssh")])
+def test_submodules_have_no_other_transport_than_the_repository(url: GitUrl | None, allowed: str) -> None:
+    schemes = ("https", "file", "ext", "ssh")
+    assert git_environment("/r", url=url, allowed_schemes=schemes)["GIT_ALLOW_PROTOCOL"] == allowed
+
+
+def test_every_name_leads_ssh_to_the_address_that_was_written() -> None:
+    line = ssh_command(url=GitUrl.parse("git@192.0.2.9:a/b"))
+    assert line.endswith("-o HostName=192.0.2.9 -o HostKeyAlias=192.0.2.9")
+
+
+def test_what_begins_with_another_host_is_led_to_no_transport() -> None:
+    got = git_environment("/r", url=SSH, allowed_schemes=("ssh",))
+    count = range(int(got["GIT_CONFIG_COUNT"]))
+    pairs = [(got[f"GIT_CONFIG_KEY_{index}"], got[f"GIT_CONFIG_VALUE_{index}"]) for index in count]
+    mine = "ssh://git@git.example.org:2222/"
+    assert (f"url.{mine}.insteadOf", mine) in pairs
+    refused = {value for key, value in pairs if key == "url.another-host://.insteadOf"}
+    assert refused == {"https://", "http://", "git://", "ssh://"}
