@@ -55,7 +55,7 @@ class Command:
 
     def script(self, nonce: str) -> str:
         """The whole script for `/bin/sh -s`; `nonce` is hexadecimal and new for every run."""
-        lines = [*_place_lines(self.place), _arguments(self.arguments), _exports(self.environment)]
+        lines = [*_place_lines(self.place), _arguments(self.arguments), exports(self.environment)]
         return _ENVELOPE.format(
             nonce=nonce,
             path=NODE_PATH,
@@ -78,8 +78,12 @@ def quote(value: str) -> str:
     return shlex.quote(value)
 
 
-def _exports(environment: Mapping[str, str | Secret]) -> str:
+def exports(environment: Mapping[str, str | Secret]) -> str:
     return "\n".join(f"export {_variable(name)}={quote(_plain(value))}" for name, value in environment.items())
+
+
+def _arguments(arguments: tuple[str, ...]) -> str:
+    return "set -- " + " ".join(quote(argument) for argument in arguments) if arguments else "set --"
 
 
 def _variable(name: str) -> str:
@@ -90,10 +94,6 @@ def _variable(name: str) -> str:
 
 def _plain(value: str | Secret) -> str:
     return value.reveal() if isinstance(value, Secret) else value
-
-
-def _arguments(arguments: tuple[str, ...]) -> str:
-    return "set -- " + " ".join(quote(argument) for argument in arguments) if arguments else "set --"
 
 
 def _place_lines(place: Place | None) -> list[str]:

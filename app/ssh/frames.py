@@ -49,6 +49,7 @@ class Frame:
         noise, mark, rest = self._held.partition(self._begin)
         if mark:
             self.has_begun = True
+            self.noise_bytes += came - len(mark) - len(rest)
             self._held = rest
             return True
         self.noise_bytes += came

@@ -1,4 +1,4 @@
-"""Paramiko made safe against a hostile or sick node; the only file that knows what paramiko keeps private.
+"""Paramiko made safe against a hostile or sick node; this file and `packets` alone know what paramiko keeps private.
 
 Found with paramiko 5.1.0: it obeys a packet header that announces 2 GiB, reads a greeting without end, lets the server
 ignore the channel's window, leaves a timer thread behind each failed handshake, waits for some answers for ever, and
@@ -7,15 +7,18 @@ wakes ten times a second for every open connection.
 
 import contextlib
 import logging
+import queue
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
 import paramiko
 from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
-from paramiko.packet import NeedRekeyException, Packetizer
+
+from app.ssh.packets import WRITE_SECONDS, CappedPacketizer
 
 CIPHERS: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
 MACS: Final = (
@@ -26,73 +29,11 @@ MACS: Final = (
 )
 KEY_EXCHANGES: Final = ("curve25519-sha256@libssh.org", "ecdh-sha2-nistp256")
 
-MAX_PACKET_BYTES: Final = 256 * 1024  # as OpenSSH's PACKET_MAX_SIZE; RFC 4253 §6.1 asks for 35,000
-MAX_GREETING_BYTES: Final = 16 * 1024
-WRITE_SECONDS: Final = 30.0
 JOIN_SECONDS: Final = 5.0
-_READ_BYTES: Final = 64 * 1024
 _WIRE_LOG: Final = "app.ssh.wire"
 
 # Paramiko logs what the other side sent, with traces; our errors say what matters, without remote text.
 logging.getLogger(_WIRE_LOG).setLevel(logging.CRITICAL + 1)
-
-
-class CappedPacketizer(Packetizer):
-    """Reads in large pieces, refuses oversized packets and endless greetings, has no timer thread: the caller's
-    deadline hangs up from outside. `received_bytes` counts all that came in."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__(sock)
-        self._wire = sock
-        self._unread = bytearray()
-        self.received_bytes = 0
-
-    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
-        if not 0 <= n <= MAX_PACKET_BYTES:
-            raise paramiko.SSHException("a packet has an impossible length")
-        while len(self._unread) < n:
-            if not self._receive() and check_rekey and not self._unread and self.need_rekey():
-                raise NeedRekeyException
-        return self._take(n)
-
-    def readline(self, timeout: float) -> str:
-        """One line of the greeting, without its end. The time limit is the caller's deadline."""
-        while b"\n" not in self._unread:
-            if len(self._unread) > MAX_GREETING_BYTES:
-                raise paramiko.SSHException("the greeting does not end")
-            self._receive()
-        return self._take(self._unread.index(b"\n") + 1).decode("utf-8", "replace").rstrip("\r\n")
-
-    def write_all(self, out: bytes) -> None:
-        view = memoryview(out)
-        end = time.monotonic() + WRITE_SECONDS
-        while view:
-            try:
-                view = view[self._wire.send(view) :]
-            except TimeoutError as error:
-                if self.closed or time.monotonic() > end:
-                    raise EOFError from error
-            except OSError as error:
-                raise EOFError from error
-
-    def start_handshake(self, timeout: float) -> None:
-        """Nothing: no timer thread."""
-
-    def _receive(self) -> bool:
-        try:
-            data = self._wire.recv(_READ_BYTES)
-        except TimeoutError:
-            data = None
-        if self.closed or data == b"":
-            raise EOFError
-        self._unread += data or b""
-        self.received_bytes += len(data or b"")
-        return bool(data)
-
-    def _take(self, n: int) -> bytes:
-        taken = bytes(self._unread[:n])
-        del self._unread[:n]
-        return taken
 
 
 class HardenedTransport(paramiko.Transport):
@@ -115,6 +56,7 @@ class HardenedTransport(paramiko.Transport):
         self.offered_algorithms: tuple[str, ...] = ()
         self._key_algorithms = key_algorithms
         self._accept = accept
+        self._questions: deque[Callable[[bool], None]] = deque()
         self._channel_handler_table = {
             **paramiko.Transport._channel_handler_table,
             MSG_CHANNEL_DATA: _within_window(paramiko.Channel._feed),
@@ -142,16 +84,58 @@ class HardenedTransport(paramiko.Transport):
         super().close()
         self.sock.close()
 
-    def keepalive(self, seconds: float) -> bool:
-        """One round trip; any answer is life. Not for two threads at a time."""
-        answered = threading.Event()
-        self.completion_event = answered
+    def run(self) -> None:
+        """The reading thread. Whoever waits for an answer is told when it ends."""
+        try:
+            super().run()
+        finally:
+            while self._answer(False):
+                pass
+
+    @property
+    def can_send(self) -> bool:
+        """Whether a few bytes go out at once: no keys are being exchanged, and nobody is stuck in sending."""
+        return bool(self.active and self.clear_to_send.is_set() and not self.packetizer.is_writing)
+
+    def request_keepalive(self, answered: Callable[[bool], None]) -> None:
+        """Ask, and return. `answered` is called once, in the reading thread: True for any answer (a refusal is life
+        too), False when the connection ends. Answers come in the order of the questions (RFC 4254 §4)."""
+        self._questions.append(answered)
         message = paramiko.Message()
         message.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
         message.add_string("keepalive@openssh.com")
         message.add_boolean(True)
-        self._send_user_message(message)
-        return answered.wait(seconds) and bool(self.active)
+        try:
+            self._send_user_message(message)
+        finally:
+            if not self.is_alive():
+                self._answer(False)  # it may have ended before it could see the question
+
+    def keepalive(self, seconds: float) -> bool:
+        """One round trip."""
+        answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.request_keepalive(answers.put)
+        try:
+            return answers.get(timeout=seconds)
+        except queue.Empty:
+            return False
+
+    def _answer(self, is_answered: bool) -> bool:
+        """Tell whoever has waited longest. False: nobody waits."""
+        try:
+            answered = self._questions.popleft()
+        except IndexError:
+            return False
+        answered(is_answered)
+        return True
+
+    def _parse_request_success(self, m: paramiko.Message) -> None:
+        super()._parse_request_success(m)
+        self._answer(True)
+
+    def _parse_request_failure(self, m: paramiko.Message) -> None:
+        super()._parse_request_failure(m)
+        self._answer(True)
 
     def _next_channel(self) -> int:
         """Never a number that was used before: paramiko takes the lowest that is free, and what the node still says
@@ -257,6 +241,8 @@ def _ensure_known_paramiko() -> None:
             "_active_check_timeout",
             "_channel_handler_table",
             "_next_channel",
+            "_parse_request_failure",
+            "_parse_request_success",
             "_parse_kex_init",
             "_really_parse_kex_init",
             "_send_message",
@@ -265,7 +251,6 @@ def _ensure_known_paramiko() -> None:
             "preferred_keys",
         ),
         paramiko.Channel: ("_feed", "_feed_extended", "_send_eof"),
-        Packetizer: ("read_all", "readline", "write_all", "start_handshake", "need_rekey"),
     }
     missing = [name for owner, names in inside.items() for name in names if not hasattr(owner, name)]
     if missing or paramiko.__version__.split(".")[0] != "5":

@@ -3,15 +3,20 @@
 Rules only: the pool holds the lock and does the closing.
 """
 
-import threading
+import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
+
+import paramiko
 
 from app.errors import NodeError
 from app.ssh.connection import PinnedConnection
 from app.ssh.pins import hops
+from app.ssh.shelf import Shelf
 from app.ssh.target import Limits, Target
+from app.ssh.watch import Heard
 
 MAX_CONNECTIONS: Final = 4
 MAX_HANDSHAKES: Final = 2
@@ -33,7 +38,8 @@ class Link:
     tunnels: int = 0
     idle_since: float = field(default_factory=time.monotonic)
     is_retired: bool = False
-    ping_lock: threading.Lock = field(default_factory=threading.Lock)
+    shelf: Shelf = field(default_factory=Shelf)
+    opened_at: float = field(default_factory=time.monotonic)
 
     @property
     def is_idle(self) -> bool:
@@ -69,6 +75,17 @@ def may_open(line: Line) -> bool:
     return len(line.opening) < MAX_HANDSHAKES and alive + len(line.opening) < MAX_CONNECTIONS
 
 
+def ask(link: Link, key: int, heard: Heard) -> bool:
+    """Send a keepalive request without waiting. False: it would have to wait."""
+    transport = link.connection.transport
+    if not transport.can_send:
+        return False
+    link.idle_since = started = time.monotonic()
+    with contextlib.suppress(EOFError, OSError, paramiko.SSHException):  # it has ended, and says so in `heard`
+        transport.request_keepalive(_answered(key, started, heard))
+    return True
+
+
 def enter(link: Link, *, tunnel: bool) -> None:
     if tunnel:
         link.tunnels += 1
@@ -99,3 +116,7 @@ def concerns(known: Target, target: Target) -> bool:
     """Whether `known` is this node, by name or by address, or is reached through it."""
     place = (target.hostname, target.port)
     return any(hop.name == target.name or (hop.hostname, hop.port) == place for hop in hops(known))
+
+
+def _answered(key: int, started: float, heard: Heard) -> Callable[[bool], None]:
+    return lambda is_alive: heard.put((key, time.monotonic() - started if is_alive else None))

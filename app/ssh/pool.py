@@ -7,7 +7,7 @@ another Target. It has no thread of its own; idle connections are closed when th
 import copy
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, Self
 
@@ -19,6 +19,7 @@ from app.ssh.links import (
     MAX_CONNECTIONS,
     Line,
     Link,
+    ask,
     concerns,
     enter,
     is_over,
@@ -31,7 +32,7 @@ from app.ssh.links import (
 from app.ssh.pins import ensure_way_pinned
 from app.ssh.process import NotStarted, SessionRefused, run_command
 from app.ssh.target import Target
-from app.ssh.watch import QUIET, Result, Watch
+from app.ssh.watch import QUIET, Heard, Result, Watch
 
 PING_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 10.0
@@ -57,6 +58,43 @@ class ConnectionPool:
             except (NotStarted, SessionRefused):
                 time.sleep(pause_seconds)
         return self._run_once(target, command, watch)
+
+    def read(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:
+        """Run a short program of ours that changes nothing and leaves nothing behind, in a persistent shell where one
+        is free, else as `run` does; it may be started twice. What it printed is handed to `watch` as it comes."""
+        link, _ = self._acquire(target)
+        try:
+            result = link.shelf.read(link.connection.transport, str(target), command, watch)
+        except ConnectionLost:
+            link.is_retired = True
+            raise
+        finally:
+            self._release(link)
+        return self.run(target, command, watch) if result is None else result
+
+    def beat(self, targets: Mapping[int, Target], heard: Heard) -> set[int]:
+        """Ask every node with a warm connection for a sign of life, and return. See `Nodes`."""
+        links = {key: self._warm(target) for key, target in targets.items()}
+        return {key for key, link in links.items() if link is None or not ask(link, key, heard)}
+
+    def renew(self, target: Target) -> float:
+        """Seconds of connect and login. The oldest connection is closed as soon as nobody is on it."""
+        ensure_way_pinned(target)
+        started = time.monotonic()
+        connection = PinnedConnection(target)
+        with self._changed:
+            line = self._line(key_of(target))
+            old = line.links[:1]
+            line.opening.append(connection)
+        link = self._open(line, connection, tunnel=False)
+        seconds = time.monotonic() - started
+        self._release(link)
+        self._retire(old)
+        return seconds
+
+    def age(self, target: Target) -> float | None:
+        link = self._warm(target)
+        return None if link is None else time.monotonic() - link.opened_at
 
     def ping(self, target: Target) -> float:
         """Seconds of one keepalive round trip on a warm connection, or of connect and login on a cold one."""
@@ -129,17 +167,17 @@ class ConnectionPool:
             link.is_retired = True
             raise
         except SessionRefused:
-            link.most_channels = max(1, link.channels - 1)
+            if not link.shelf.give_way():
+                link.most_channels = max(1, link.channels - 1)
             raise
         finally:
             self._release(link)
 
     def _keepalive(self, link: Link) -> None:
-        with link.ping_lock:
-            if not link.connection.transport.keepalive(PING_SECONDS):
-                link.is_retired = True
-                link.connection.close()
-                raise ConnectTimeout(f"{link.connection.target} does not answer any more.")
+        if not link.connection.transport.keepalive(PING_SECONDS):
+            link.is_retired = True
+            link.connection.close()
+            raise ConnectTimeout(f"{link.connection.target} does not answer any more.")
 
     def _acquire(self, target: Target, *, tunnel: bool = False) -> tuple[Link, bool]:
         """A link with room, and whether it was opened for this. Raises what opening it raised."""
@@ -217,6 +255,19 @@ class ConnectionPool:
             self._changed.notify_all()
         if is_over:
             self._shut(link)
+
+    def _warm(self, target: Target) -> Link | None:
+        with self._changed:
+            line = self._lines.get(key_of(target))
+            return None if line is None else with_room(line, tunnel=True)
+
+    def _retire(self, links: list[Link]) -> None:
+        with self._changed:
+            for link in links:
+                link.is_retired = True
+            idle = [link for link in links if link.is_idle]
+        for link in idle:
+            self._discard(link)
 
     def _discard(self, link: Link) -> None:
         with self._changed:

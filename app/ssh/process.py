@@ -44,11 +44,11 @@ def run_command(transport: HardenedTransport, who: str, command: Command, watch:
     """Run to the END line. Raises ConnectionLost (no END: it may still run), NotStarted, NodeBusy, ShellUnusable."""
     nonce = secrets.token_hex(16)
     script = command.script(nonce).encode("utf-8", "surrogateescape")
-    channel = _open(transport, who)
+    channel = open_session(transport, who)
     try:
         return _Run(transport, channel, who, command, watch, nonce).to_the_end(script)
     finally:
-        _close(channel)
+        close_channel(channel)
 
 
 @dataclass(slots=True)
@@ -199,7 +199,7 @@ class _Run:
         return time.monotonic() - self._started
 
 
-def _open(transport: HardenedTransport, who: str) -> paramiko.Channel:
+def open_session(transport: HardenedTransport, who: str) -> paramiko.Channel:
     patience = Deadline(_OPEN_SECONDS)
     try:
         return transport.open_session(timeout=_OPEN_SECONDS)
@@ -212,7 +212,7 @@ def _open(transport: HardenedTransport, who: str) -> paramiko.Channel:
         raise SessionRefused(f"{who} takes no further session now (MaxSessions of its sshd); try later.") from error
 
 
-def _close(channel: paramiko.Channel) -> None:
+def close_channel(channel: paramiko.Channel) -> None:
     try:
         channel.close()
     except (EOFError, OSError, paramiko.SSHException):

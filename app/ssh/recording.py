@@ -1,6 +1,7 @@
 """RecordingNodes: the double of the ConnectionPool, for tests and dry runs. It reaches nobody."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Self
 
@@ -8,20 +9,24 @@ from app.commands.base import Command
 from app.commands.durable import DurableAct
 from app.ssh.pins import ensure_way_pinned
 from app.ssh.target import Target
-from app.ssh.watch import QUIET, Result, Watch
+from app.ssh.watch import QUIET, Heard, Result, Watch
 
 Matcher = Callable[[Target, Command], bool]
 Answer = Result | Exception
 
 
 class RecordingNodes:
-    """Keeps what was asked in `runs`, `pings` and `forgotten`; answers what `answer` has scripted, else exit 0.
+    """Keeps what was asked in `runs`, `pings`, `beats`, `renewals` and `forgotten`; answers what
+    `answer` has scripted, else exit 0.
 
     Where a durable act starts some work, that work is what is kept and matched, and the answer is how it ends."""
 
     def __init__(self, *, ping_seconds: float = 0.001) -> None:
         self.runs: list[tuple[Target, Command]] = []
         self.pings: list[Target] = []
+        self.beats: list[Target] = []
+        self.renewals: list[Target] = []
+        self.opened: dict[Target, float] = {}  # when, by the monotonic clock
         self.forgotten: list[Target] = []
         self.is_closed = False
         self._ping_seconds = ping_seconds
@@ -45,14 +50,37 @@ class RecordingNodes:
                 watch.on_output(stream, data)  # type: ignore[arg-type]
         return Result("cancelled", None, result.stdout, result.stderr) if watch.is_cancelled() else result
 
+    def read(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:
+        return self.run(target, command, watch)
+
+    def beat(self, targets: Mapping[int, Target], heard: Heard) -> set[int]:
+        """Who was reached before is warm; who does not answer has a scripted error, and stays silent."""
+        warm = {key for key, target in targets.items() if target in self.opened}
+        for key in warm:
+            self.beats.append(targets[key])
+            if isinstance(self._answer(targets[key], Command(":")), Result):
+                heard.put((key, self._ping_seconds))
+        return set(targets) - warm
+
+    def renew(self, target: Target) -> float:
+        self.renewals.append(target)
+        self.opened.pop(target, None)
+        return self.ping(target)
+
+    def age(self, target: Target) -> float | None:
+        opened = self.opened.get(target)
+        return None if opened is None else time.monotonic() - opened
+
     def ping(self, target: Target) -> float:
         ensure_way_pinned(target)
         self.pings.append(target)
         self._result(target, Command(":"))
+        self.opened.setdefault(target, time.monotonic())
         return self._ping_seconds
 
     def forget(self, target: Target) -> None:
         self.forgotten.append(target)
+        self.opened.pop(target, None)
 
     def reap(self) -> None:
         """There is nothing to close."""
@@ -61,12 +89,16 @@ class RecordingNodes:
         self.is_closed = True
 
     def _result(self, target: Target, command: Command) -> Result:
+        answer = self._answer(target, command)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _answer(self, target: Target, command: Command) -> Answer:
         for index, (when, answer, once) in enumerate(self._script):
             if when(target, command):
                 if once:
                     del self._script[index]
-                if isinstance(answer, Exception):
-                    raise answer
                 return answer
         return Result("exit", 0)
 
