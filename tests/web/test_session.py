@@ -1,9 +1,13 @@
 """Login, logout, and what a session is worth."""
 
+import threading
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
+from pytest_mock import MockerFixture
 
 from app.edge.identity import limiter
 from app.web.session import is_own_path
@@ -34,6 +38,32 @@ def test_after_the_login_comes_the_page_that_was_wanted(app: Flask) -> None:
 )
 def test_another_site_is_never_where_a_login_leads(target: str) -> None:
     assert not is_own_path(target)
+
+
+def test_no_crowd_at_the_login_fills_the_memory(app: Flask, mocker: MockerFixture) -> None:
+    """A password's check is dear by design, and nobody has to be anybody to ask for one."""
+    together, most = Counter[str](), [0]
+
+    def verify(*_: str) -> bool:
+        together["now"] += 1
+        most[0] = max(most[0], together["now"])
+        threading.Event().wait(0.02)
+        together["now"] -= 1
+        return False
+
+    mocker.patch("app.services.users._hasher").verify = verify
+    client = app.test_client()
+    form = {"name": "viewer", "password": "wrong", "csrf_token": token_in(client.get("/login"))}
+    cookie = client.get_cookie("bareboat_session")
+    assert cookie is not None
+    headers = {"Cookie": f"bareboat_session={cookie.value}"}
+
+    def knock(_: int) -> int:
+        return app.test_client(use_cookies=False).post("/login", data=form, headers=headers).status_code
+
+    with ThreadPoolExecutor(8) as crowd:
+        assert set(crowd.map(knock, range(8))) == {401}
+    assert most == [2]
 
 
 def test_a_foreign_target_leads_home(app: Flask) -> None:
