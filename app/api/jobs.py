@@ -61,6 +61,17 @@ def cancel_job(job_id: int) -> Any:
     return queued(jobs.request_cancel(job_id, actor()))
 
 
+@blueprint.post("/<id:job_id>/abandon")
+@blueprint.guard("admin", 404, 409)
+@blueprint.response(200, JobSchema)
+def abandon_job(job_id: int) -> Any:
+    """Give up a job whose node is gone for good
+
+    It ends as FAILED `stop_unconfirmed`: what it started on the node may still run. Only where nobody can follow it.
+    """
+    return jobs.abandon(job_id, actor())
+
+
 @blueprint.post("/<id:job_id>/retry")
 @blueprint.guard("operator", 404, 409)
 @blueprint.response(202, JobSchema, headers=JOB_LOCATION)

@@ -85,9 +85,10 @@ def update_project(values: dict[str, Any], project_id: int) -> Any:
 def delete_project(query: dict[str, bool], project_id: int) -> Any:
     """Delete a project, here and on its node
 
-    The job refuses (`tree_dirty`, `work_unpushed`) where work exists only there, unless `force=true`.
+    The job refuses (`work_unpushed`) where work exists only there, unless `force=true`. What was never cloned, or with
+    `forget=true`, loses its entry here only.
     """
-    return queued(projects.request_delete(project_id, query["force"], actor()))
+    return queued(projects.request_delete(project_id, query["force"], actor(), forget=query["forget"]))
 
 
 @blueprint.post("/<id:project_id>/pull")

@@ -55,6 +55,14 @@ def cancel_job(job_id: int) -> None:
     click.echo(f"Job {job_id} is cancelled" if is_over else f"Job {job_id} is asked to stop")
 
 
+@job.command("abandon")
+@click.argument("job_id", metavar="ID", type=int)
+def abandon_job(job_id: int) -> None:
+    """Give up a job whose node is gone for good; what it started there may still run."""
+    jobs.abandon(job_id, actor())
+    click.echo(f"Job {job_id} is given up")
+
+
 @job.command("retry")
 @click.argument("job_id", metavar="ID", type=int)
 @click.option("--wait", is_flag=True, help="Run the new job here, or follow it, to its end.")

@@ -60,10 +60,11 @@ def checkout_project(name: str, ref: str, node_name: str | None, wait: bool) -> 
 @click.argument("name")
 @on_node
 @click.option("--force", is_flag=True, help="Also drop work that is not committed or not pushed.")
+@click.option("--forget", is_flag=True, help="Remove the entry here only; the node is not spoken to.")
 @waits
-def delete_project(name: str, node_name: str | None, force: bool, wait: bool) -> None:
+def delete_project(name: str, node_name: str | None, force: bool, forget: bool, wait: bool) -> None:
     """Remove a project from its node. Refused while there is work that exists only there."""
-    _conclude(projects.request_delete(_find(name, node_name).id, force, actor()), wait)
+    _conclude(projects.request_delete(_find(name, node_name).id, force, actor(), forget=forget), wait)
 
 
 @project.command("list")

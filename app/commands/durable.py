@@ -106,8 +106,8 @@ def start_and_follow(
 def follow(root: ProjectsRoot, key: str, reader: Reader) -> DurableAct:
     """The output from `reader.offsets` on, each stream between BEGIN and END lines with `reader.nonce`.
 
-    After BEGIN, stdout has one word of ours and a `;`: started, attached or absent. Its END line is how the process has ended
-    (`exit STATUS`, `timeout STATUS` …), or `running -` after `wait_seconds`, or `process_lost -`.
+    After BEGIN, stdout has one word of ours and a `;`: started, attached or absent. Its END line is how the process has
+    ended (`exit STATUS`, `timeout STATUS` …), or `running -` after `wait_seconds`, or `process_lost -`.
     """
     return _act("follow", _FOLLOW, root, key, (), reader=reader)
 

@@ -4,17 +4,20 @@ Exit statuses of 70 and above are ours (`programs.REFUSALS`) and their reasons a
 files, commits, configuration keys. Any other status is git's own: see `giterrors.py`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
 from app.commands.base import Command, Place
-from app.commands.gitenv import NO_FILE, git_environment
+from app.commands.gitaccess import NO_ACCESS, GitAccess
+from app.commands.gitenv import git_environment
 from app.commands.giturl import GitUrl
 from app.commands.paths import JobKey, ProjectName, ProjectsRoot
 from app.commands.programs import REFUSALS, load_program
 from app.commands.refs import GitRef
+from app.secrets import Secret
 
+_REFUSALS_OF_DELETE: Final = MappingProxyType({**REFUSALS, 79: "work_unpushed"})  # changes, too, exist only there
 STATUS_LIMIT_BYTES: Final = 512 * 1024
 
 _CLONE: Final = load_program("folders", "git", "clone")
@@ -37,7 +40,7 @@ def clone(
     job_key: str,
     allowed_schemes: Iterable[str],
     pinned_address: str | None = None,
-    known_hosts_file: str = NO_FILE,
+    access: GitAccess = NO_ACCESS,
     timeout_seconds: int = 3600,
 ) -> Command:
     """Clones into `.bareboat/tmp/JOB_KEY`, then one rename; whatever fails or ends it, that folder is removed.
@@ -50,7 +53,8 @@ def clone(
         url=url,
         allowed_schemes=allowed_schemes,
         pinned_address=pinned_address,
-        known_hosts_file=known_hosts_file,
+        access=access,
+        job_key=job_key,
     )
     arguments = (root, name, JobKey(job_key), url.text, branch or "", *numbers)
     return _command(_CLONE, arguments, environment, Place(root), timeout_seconds)
@@ -66,7 +70,7 @@ def pull(
     job_key: str,
     allowed_schemes: Iterable[str],
     pinned_address: str | None = None,
-    known_hosts_file: str = NO_FILE,
+    access: GitAccess = NO_ACCESS,
     timeout_seconds: int = 3600,
 ) -> Command:
     """Fetches, then moves the branch that is checked out to its own upstream at origin.
@@ -79,7 +83,8 @@ def pull(
         url=url,
         allowed_schemes=allowed_schemes,
         pinned_address=pinned_address,
-        known_hosts_file=known_hosts_file,
+        access=access,
+        job_key=job_key,
     )
     arguments = (url.text, branch or "", strategy, JobKey(job_key))
     return _command(_PULL, arguments, environment, Place(root, name), timeout_seconds)
@@ -140,7 +145,7 @@ def parse_addresses(output: bytes) -> tuple[str, ...]:
 
 
 def _command(
-    program: str, arguments: tuple[str, ...], environment: dict[str, str], place: Place, timeout_seconds: int
+    program: str, arguments: tuple[str, ...], environment: Mapping[str, str | Secret], place: Place, timeout_seconds: int
 ) -> Command:
     return Command(
         program=program,
@@ -148,5 +153,5 @@ def _command(
         environment=environment,
         place=place,
         timeout_seconds=timeout_seconds,
-        refusals=REFUSALS,
+        refusals=_REFUSALS_OF_DELETE,
     )

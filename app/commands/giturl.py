@@ -67,12 +67,19 @@ class GitUrl:
 
 def ensure_allowed(url: GitUrl, schemes: Iterable[str], denied_networks: Iterable[str]) -> None:
     """What can be said without asking a name server; raises InvalidGitUrl. Names are checked on the node, later."""
-    if url.scheme not in tuple(schemes):
-        raise InvalidGitUrl(f"Addresses with {url.scheme} are not allowed here; see ALLOWED_GIT_SCHEMES.")
+    allowed = tuple(schemes)
+    if url.scheme not in allowed:
+        raise InvalidGitUrl(
+            f"{url.scheme} addresses are not allowed here, only {', '.join(allowed) or 'none'}; an admin can change "
+            "the setting ALLOWED_GIT_SCHEMES."
+        )
     networks = tuple(denied_networks)
     host = str(ipaddress.IPv4Address(0x7F000001)) if _is_local_name(url.host) else url.host
     if (_is_local_name(url.host) or url.address is not None) and is_address_denied(host, networks):
-        raise InvalidGitUrl(f"{url.host} is in a network where git addresses may not point; see DENIED_NETWORKS.")
+        raise InvalidGitUrl(
+            f"{url.host} is in a network where git addresses may not point; an admin can change the setting "
+            "DENIED_NETWORKS."
+        )
 
 
 def ensure_address_allowed(address: str, networks: Iterable[str]) -> None:

@@ -84,6 +84,10 @@ class CheckoutSchema(StrictSchema):
 
 class DeleteQuery(StrictSchema):
     force = QueryBoolean(load_default=False, metadata={"description": "Drop work that is not committed or not pushed."})
+    forget = QueryBoolean(
+        load_default=False,
+        metadata={"description": "Remove the entry here only: the node, which may be gone, is not spoken to."},
+    )
 
 
 class ReportSchema(StrictSchema):

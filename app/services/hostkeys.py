@@ -85,8 +85,10 @@ def unpin(node_id: int, host_key_id: int, actor: Actor) -> None:
 
 
 def _pin(node: Node, keys: list[HostKeyLine], actor: Actor) -> list[HostKey]:
-    """A key that is pinned already stays as it is. The node is to be probed at once."""
+    """A key that is pinned already stays as it is; for a new one, the node is to be probed at once."""
     pinned = {key.public_key: key for key in node.host_keys}
+    if all(str(key) in pinned for key in keys):
+        return [pinned[str(key)] for key in keys]
     before = find_target(node)
     with unit_of_work() as session:
         for key in keys:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from app.db import db, unit_of_work, utcnow
 from app.errors import ACT_FAILURES, NotFound, ProjectBusy, Throttled, WrongState
 from app.jobs.journal import log_size, read_log
-from app.models import CHANGING_STATES, Job, JobState
+from app.models import CHANGING_STATES, Event, Job, JobState
 from app.services.events import Actor, event
 from app.services.paging import Page, paginate, sorted_by
 from app.services.runtime import runtime
@@ -73,6 +73,12 @@ def queue_position(job: Job) -> int | None:
     return db.session.scalar(before) or 0
 
 
+def cancelled_by(job_id: int) -> str | None:
+    """Who has asked for the cancel, as the audit log knows."""
+    asked = select(Event.actor).where(Event.action == "job.cancel", Event.subject == f"job {job_id}")
+    return db.session.scalar(asked.order_by(Event.id.desc()).limit(1))
+
+
 def enqueue(job: Job, actor: Actor) -> Job:
     """Queue a job on a project, or answer the one under way that asks for the same.
 
@@ -109,6 +115,27 @@ def request_cancel(job_id: int, actor: Actor) -> Job:
             is_running = Job.state == JobState.RUNNING
             session.execute(update(Job).where(Job.id == job_id, is_running).values(cancel_requested_at=utcnow()))
         session.add(event(actor, "job.cancel", f"job {job_id}"))
+    return get_job(job_id)
+
+
+def abandon(job_id: int, actor: Actor) -> Job:
+    """End a running job that nobody can follow, its node being gone for good. What it started there may still run."""
+    is_followed = WrongState(f"Job {job_id} is not one that waits for its node to come back; cancel it instead.")
+    values = {
+        "state": JobState.FAILED,
+        "error_code": "stop_unconfirmed",
+        "error_message": f"Given up by {actor.name} while the node was away; what the job started there may still run.",
+        "finished_at": utcnow(),
+        "lease_expires_at": None,
+    }
+    left_alone = update(Job).where(Job.id == job_id, Job.state == JobState.RUNNING, Job.owner.is_(None))
+    get_job(job_id)
+    with unit_of_work() as session:
+        if not session.execute(left_alone.values(values)).rowcount:
+            raise is_followed
+        job = session.get(Job, job_id, populate_existing=True)
+        runtime().registry.get(job.kind).on_ended(job)
+        session.add(event(actor, "job.abandon", f"job {job_id}"))
     return get_job(job_id)
 
 

@@ -10,7 +10,7 @@ from app.commands.giturl import GitUrl
 from app.commands.paths import ProjectName
 from app.commands.refs import GitRef
 from app.db import db, release, unit_of_work, utcnow
-from app.errors import AuthFailed, HostKeyError
+from app.errors import NodeBusy, NodeError, ShuttingDown
 from app.jobs.context import JobContext, JobOrder
 from app.jobs.journal import log_size
 from app.jobs.registry import JobKind
@@ -66,6 +66,11 @@ def perform_delete(context: JobContext) -> None:
     context.say(_DELETED.get(client.delete_project(name, url, force, context), "Deleted."))
 
 
+def perform_forget(context: JobContext) -> None:
+    """Nothing is asked of the node: the entry goes when the job ends."""
+    context.say("Only the entry here is removed; nothing on the node is touched.")
+
+
 def perform_command(context: JobContext) -> None:
     """The rules are held once more, as they are now. What stands before the output in the log is written once, and
     before anything runs: whoever finds it there does not look at the commit again, which the command may move."""
@@ -85,8 +90,15 @@ def perform_command(context: JobContext) -> None:
 def _prepare(context: JobContext) -> tuple[Project, WorkerClient]:
     project, client = _project_and_client(context)
     if not context.is_attached:
-        context.say(_beginning(context, project))
+        context.say(_heading(context, project))
     return project, client
+
+
+def _heading(context: JobContext, project: Project) -> str:
+    order = context.order
+    if order.attempt > 1:
+        return f"— attempt {order.attempt} of {order.max_attempts} —"
+    return _beginning(context, project)
 
 
 def _project_and_client(context: JobContext) -> tuple[Project, WorkerClient]:
@@ -158,13 +170,16 @@ def _project_of(job: Job) -> Project | None:
 
 
 def _noting_refusals(perform: Callable[[JobContext], None]) -> Callable[[JobContext], None]:
-    """A refused login or a wrong host key takes the node offline at once: other jobs wait until an admin has acted."""
+    """A node that a job cannot reach counts as a missed probe, so that further attempts wait until it is back; a
+    refused login or a wrong host key takes it offline at once, until an admin has acted."""
 
     @wraps(perform)
     def performed(context: JobContext) -> None:
         try:
             perform(context)
-        except (HostKeyError, AuthFailed) as error:
+        except (ShuttingDown, NodeBusy):
+            raise
+        except NodeError as error:
             note_refusal(context.order.node_id or 0, error)
             raise
 
@@ -195,5 +210,6 @@ KINDS = (
     _kind("project.pull", perform_pull, on_started=_syncing, on_ended=_settle),
     _kind("project.checkout", perform_checkout, on_started=_syncing, on_ended=_settle),
     _kind("project.command", perform_command, False, on_started=_syncing, on_ended=_settle_command),
+    JobKind("project.forget", perform_forget, on_queued=_deleting, on_started=_deleting, on_ended=_settle_delete),
     _kind("project.delete", perform_delete, on_queued=_deleting, on_started=_deleting, on_ended=_settle_delete),
 )

@@ -29,7 +29,7 @@ from app.errors import (
 )
 from app.models import Job, Node, NodeStatus, Project, ProjectStatus, Role
 from app.services import jobs
-from app.services.events import Actor, event
+from app.services.events import Actor, changes, event
 from app.services.nodes import find_node_by_token
 from app.services.paging import Page, paginate, sorted_by
 from app.services.runtime import runtime
@@ -122,9 +122,17 @@ def request_checkout(project_id: int, ref: str, actor: Actor) -> Job:
     return jobs.enqueue(act_job("project.checkout", get_cloned_project(project_id), {"ref": GitRef(ref)}), actor)
 
 
-def request_delete(project_id: int, force: bool, actor: Actor) -> Job:
-    """`force` also drops work that is not committed or not pushed."""
-    return jobs.enqueue(act_job("project.delete", get_project(project_id), {"force": force}), actor)
+def request_delete(project_id: int, force: bool, actor: Actor, *, forget: bool = False) -> Job:
+    """`force` also drops work that is not committed or not pushed; `forget` removes our entry only.
+
+    What was never cloned is only forgotten: a folder of that name on the node, if there is one, is not ours. A job that
+    forgets speaks to no node, so it runs for one that is offline or gone, too.
+    """
+    project = get_project(project_id)
+    if not forget and project.cloned_at is not None:
+        return jobs.enqueue(act_job("project.delete", project, {"force": force}), actor)
+    names = {"project_id": project.id, "project_name": project.name, "node_name": project.node.name}
+    return jobs.enqueue(Job(kind="project.forget", params={}, **names), actor)
 
 
 def update_project(project_id: int, values: dict[str, Any], actor: Actor) -> Project:
@@ -140,10 +148,11 @@ def update_project(project_id: int, values: dict[str, Any], actor: Actor) -> Pro
         ensure_git_url(values["git_url"])
     if values.get("branch"):
         GitRef(values["branch"])
+    told = changes(project, values)
     with unit_of_work() as session:
         for name, value in values.items():
             setattr(project, name, value)
-        session.add(event(actor, "project.update", f"project {project.name}", detail=", ".join(sorted(values))))
+        session.add(event(actor, "project.update", f"project {project.name}", detail=told))
     return project
 
 
@@ -257,7 +266,7 @@ def _same_clone_or_taken(existing: Project, wanted: dict[str, Any]) -> Job:
     text = (
         f"There is a project {existing.name!r} on node {existing.node.name} already; choose another name, or delete it."
     )
-    raise NameTaken(text, errors={"name": ["In use on this node."]})
+    raise NameTaken(text, errors={"name": ["In use on this node."], "project": {"id": existing.id}})
 
 
 def _find_project(node_id: int, name: str) -> Project | None:

@@ -19,7 +19,7 @@ from app.redaction import printable
 from app.services.act_output import DETAIL_LINES, Act, GitOutput, RawOutput
 from app.ssh.durable import run_durable, stop_durable
 from app.ssh.target import Target
-from app.ssh.watch import QUIET, Nodes, Result, Watch
+from app.ssh.watch import Nodes, Result, Watch
 
 DETAIL_CHARACTERS: Final = 2000
 HEAD_SECONDS: Final = 120
@@ -104,14 +104,14 @@ class WorkerClient:
     def project_status(self, name: ProjectName, url: GitUrl) -> ProjectStatus:
         """The working tree as it is now; reads only, takes no lock."""
         command = git.status(self._root, name, url=url, timeout_seconds=self._timeout_seconds)
-        result = self._nodes.run(self._target, command)
+        result = self._nodes.read(self._target, command)
         ensure_succeeded(result, command)
         return parse_status(result.stdout)
 
     def project_head(self, name: ProjectName, url: GitUrl) -> Head | None:
         """The commit that is checked out now; None before the first one."""
         command = git.head(self._root, name, url=url, timeout_seconds=min(self._timeout_seconds, HEAD_SECONDS))
-        result = self._nodes.run(self._target, command)
+        result = self._nodes.read(self._target, command)
         ensure_succeeded(result, command)
         return parse_head(result.stdout)
 
@@ -125,10 +125,13 @@ class WorkerClient:
             raise ActFailed("path_escape", result.stdout.decode("utf-8", "replace").strip(), output="")
         ensure_succeeded(result, command, output.last_lines)
 
-    def probe(self) -> tuple[float, Facts]:
-        """Seconds of one round trip, and the node's facts."""
+    def probe(self, *, is_fresh: bool = False, with_facts: bool = True) -> tuple[float, Facts | None]:
+        """Seconds of one round trip, and the node's facts. `is_fresh`: over a connection that is opened for it, since
+        an old one says nothing about whether the node takes new ones."""
+        if is_fresh:
+            self._nodes.renew(self._target)
         latency = self._nodes.ping(self._target)
-        return latency, parse_facts(self._nodes.run(self._target, facts(self._root)).stdout)
+        return latency, parse_facts(self._nodes.read(self._target, facts(self._root)).stdout) if with_facts else None
 
     def list_processes(self) -> tuple[Orphan, ...]:
         """What processes of jobs, of whatever installation, have a folder on the node."""
@@ -171,7 +174,7 @@ class WorkerClient:
             limits=limits,
             offsets=offsets,
             is_attached=act.is_attached,
-            on_attached=act.attached,
+            on_attached=output.begin,
             on_offsets=output.take,
             reconnect_seconds=RECONNECT_SECONDS,
         )
@@ -184,7 +187,7 @@ class WorkerClient:
         if url.address is not None or not self._policy.denied_networks:
             return None
         command = git.resolve(url.host)
-        result = self._nodes.run(self._target, command, QUIET)
+        result = self._nodes.read(self._target, command)
         ensure_succeeded(result, command)
         addresses = git.parse_addresses(result.stdout)
         if not addresses:
@@ -218,4 +221,6 @@ _STOPPED: Final[dict[str, type[ActFailed]]] = {
 
 def _code_of(result: Result, command: Command) -> str:
     """A user's own command has no refusals: its status is its own affair."""
+    if result.exit_status in command.refusals:
+        return command.refusals[result.exit_status]
     return code_of(result.exit_status, result.stderr) if command.refusals else "command_failed"

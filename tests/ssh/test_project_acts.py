@@ -143,7 +143,36 @@ def test_a_link_in_the_root_is_neither_followed_nor_removed(live: Live, node_id:
     job = live.clone(node_id, forge.url)
     assert job.error_code == "target_exists"
     delete = live.finish(projects.request_delete(job.project_id or 0, True, SYSTEM))
-    assert (delete.error_code, (live.root / "shop").is_symlink()) == ("path_escape", True)
+    assert (delete.state, (live.root / "shop").is_symlink()) == (JobState.SUCCEEDED, True)
+
+
+def test_a_folder_that_is_not_ours_is_never_deleted(live: Live, node_id: int, forge: Forge) -> None:
+    """Its name is taken, so the clone is refused; what is then deleted is our entry."""
+    git("clone", "-q", forge.url, str(live.root / "shop"), cwd=live.root)
+    (live.root / "shop" / "secret.env").write_text("theirs")
+    job = live.clone(node_id, forge.url)
+    assert job.error_code == "target_exists"
+    for_ever = live.finish(projects.request_delete(job.project_id or 0, True, SYSTEM))
+    assert (for_ever.state, for_ever.project_id) == (JobState.SUCCEEDED, None)
+    assert (live.root / "shop" / "secret.env").read_text() == "theirs"
+
+
+def test_a_cloned_project_that_became_a_link_is_not_deleted(
+    live: Live, node_id: int, forge: Forge, tmp_path: Path
+) -> None:
+    project = live.project(live.clone(node_id, forge.url))
+    (live.root / "shop").rename(tmp_path / "stolen")
+    (live.root / "shop").symlink_to(tmp_path / "stolen")
+    job = live.finish(projects.request_delete(project.id, True, SYSTEM))
+    assert (job.error_code, (tmp_path / "stolen" / "README").exists()) == ("path_escape", True)
+
+
+def test_changes_that_are_not_committed_are_deleted_only_by_force(live: Live, node_id: int, forge: Forge) -> None:
+    project = live.project(live.clone(node_id, forge.url))
+    (live.root / "shop" / "README").write_text("mine\n")
+    job = live.finish(projects.request_delete(project.id, False, SYSTEM))
+    assert (job.error_code, "README" in (job.error_message or "")) == ("work_unpushed", True)
+    assert (live.root / "shop" / "README").read_text() == "mine\n"
 
 
 def test_a_project_replaced_by_a_link_is_not_entered(live: Live, node_id: int, forge: Forge, tmp_path: Path) -> None:

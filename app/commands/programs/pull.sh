@@ -67,7 +67,7 @@ untampered "$url"
 unlocked
 has_commit HEAD || refuse 84 'HEAD is no commit'
 find_upstream
-[ "$strategy" = reset ] || clean no
 fetch || exit
+[ "$strategy" = reset ] || clean no
 if [ "$strategy" = reset ]; then reset; else fast_forward || exit; fi
 print_outcome "$recovery"
