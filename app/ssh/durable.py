@@ -25,7 +25,9 @@ from app.ssh.target import Target
 from app.ssh.watch import QUIET, Nodes, Result, Stream, Watch
 
 RECONNECT_SECONDS: Final = 120.0
-_FIRST_PAUSE_SECONDS: Final = 0.1
+# Long enough, also when halved, for a watch to look anew whether this is still ours to follow: a host key that was
+# unpinned ends the connection, and is not to be spoken to again.
+_FIRST_PAUSE_SECONDS: Final = 0.8
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _TICK_SECONDS: Final = 0.1
 _LAST_LOOK_SECONDS: Final = 5
@@ -250,10 +252,10 @@ class _Feed:
 
 
 class _Patience:
-    """For how long, and how often, a lost node is tried again: at once, then more and more seldom."""
+    """For how long, and how often, a lost node is tried again: soon, then more and more seldom."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds, self._pause = seconds, 0.0
+        self._seconds, self._pause = seconds, _FIRST_PAUSE_SECONDS
         self.renew()
 
     def renew(self) -> None:
@@ -268,12 +270,12 @@ class _Patience:
 
     def pause(self, is_over: Callable[[], bool]) -> None:
         if self._renewed is not None and time.monotonic() - self._renewed > _LONGEST_PAUSE_SECONDS:
-            self._pause = 0.0
+            self._pause = _FIRST_PAUSE_SECONDS
         self._renewed = None
         end = Deadline(self._pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
         while not (end.has_passed or is_over()):
             time.sleep(end.left(_TICK_SECONDS))
-        self._pause = min(max(self._pause * 2, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
 def _refusal(result: Result, refusals: Mapping[int, str]) -> str:
