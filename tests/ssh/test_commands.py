@@ -276,6 +276,11 @@ def test_both_streams_come_in_the_order_of_writing(shop: Shop) -> None:
     assert shop.output(job) == b"out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\nend"
 
 
+def test_of_a_program_that_a_signal_ends_only_its_own_words_are_kept(shop: Shop) -> None:
+    job = shop.run("sh", "-c", "printf said; kill -SEGV $$")
+    assert (outcome(job), shop.output(job)) == (ended(139), b"said")
+
+
 def test_what_reads_its_input_finds_nothing(shop: Shop) -> None:
     assert shop.output(shop.run("wc", "-c")).strip() == b"0"
 

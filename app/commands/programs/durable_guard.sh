@@ -5,16 +5,18 @@ shift 7
 
 run() {
   if [ -n "$bb_merge" ]; then
-    work "$@" 2>&1 | keep out
+    work "$@" 6>&1 | keep out
   else
-    { work "$@" 2>&1 1>&4 4>&- | keep err 4>&-; } 4>&1 | keep out
+    { work "$@" 6>&1 1>&4 4>&- | keep err 4>&-; } 4>&1 | keep out
   fi
   wake
 }
 
+# Only the work has the stream of its errors (6): what this shell says of its end, such as `Terminated`, is not its own;
+# dash would redirect itself too, were it not for the subshell.
 # The status of the work goes through a descriptor that was opened in time, into room that is there.
 work() {
-  BAREBOAT_JOB=$bb_folder/ $bb_setsid /bin/sh -c "$bb_launch" sh "$@"
+  ( export BAREBOAT_JOB="$bb_folder/" && exec $bb_setsid /bin/sh -c "$bb_launch" sh "$@" 2>&6 6>&- )
   printf 'exit %s\n' "$?" >&5
 }
 
