@@ -30,6 +30,19 @@ class UserUpdateSchema(StrictSchema):
             raise ValidationError("Name at least one field to change.")
 
 
+class PasswordFormSchema(StrictSchema):
+    """One's own password: the present one, and the new one twice."""
+
+    current_password = SecretText(required=True, maximum=PASSWORD_LIMIT)
+    password = SecretText(required=True, minimum=10, maximum=PASSWORD_LIMIT)
+    again = SecretText(required=True, maximum=PASSWORD_LIMIT)
+
+    @validates_schema
+    def _ensure_same(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if data["password"].reveal() != data["again"].reveal():
+            raise ValidationError("Not the same as the new password above.", "again")
+
+
 class UserSchema(StrictSchema):
     id = fields.Integer(metadata={"example": 1})
     name = fields.String(metadata={"example": "ada"})

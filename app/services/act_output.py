@@ -10,6 +10,8 @@ from app.ssh.watch import Result, Stream
 
 DETAIL_LINES: Final = 20
 TAIL_BYTES: Final = 4096
+TAKEN_UP: Final = "— followed again: the process on the node went on meanwhile —\n".encode()
+_NOT_A_REASON: Final = "Cloning into "  # the first thing that git says, whatever comes of it
 
 
 class Act(Protocol):
@@ -49,6 +51,10 @@ class RawOutput:
     act: Act
     tail: bytearray = field(default_factory=bytearray)
 
+    def begin(self) -> None:
+        """Nothing of ours stands between a command's own bytes, also when it is taken up again."""
+        self.act.attached()
+
     def read(self, stream: Stream, data: bytes) -> None:
         self.act.log(data)
         self.tail = (self.tail + data)[-TAIL_BYTES:]
@@ -81,6 +87,11 @@ class GitOutput:
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=DETAIL_LINES))
     fed: int = 0
 
+    def begin(self) -> None:
+        if self.act.is_attached:
+            self.act.log(TAKEN_UP)
+        self.act.attached()
+
     def read(self, stream: Stream, data: bytes) -> None:
         if stream != "stderr":
             return
@@ -105,6 +116,6 @@ class GitOutput:
 
     def _write(self, *, is_new: bool) -> None:
         if text := self.parser.take_log():
-            self.tail.extend(text.splitlines())
+            self.tail.extend(line for line in text.splitlines() if not line.startswith(_NOT_A_REASON))
             if is_new:
                 self.act.log(text.encode())

@@ -1,12 +1,18 @@
 """The audit log: every act and who asked for it, in the transaction of the act itself."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy import select
 
 from app.db import db, unit_of_work
 from app.models import Event, Role
+from app.secrets import Secret
 from app.services.paging import Page, paginate
+
+_LONGEST_VALUE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +41,26 @@ def record(actor: Actor, action: str, subject: str, outcome: str, detail: str | 
         session.add(event(actor, action, subject, outcome, detail))
 
 
+def changes(row: Any, values: Mapping[str, Any]) -> str:
+    """What `values` will change of a row, for an event: `role: operator → viewer`. Asked before they are set."""
+    changed = {name: value for name, value in values.items() if getattr(row, name, None) != value}
+    return "; ".join(f"{name}: {_change(row, name, value)}" for name, value in sorted(changed.items())) or "no change"
+
+
 def list_events(page: int, page_size: int) -> Page[Event]:
     return paginate(select(Event).order_by(Event.id.desc()), page, page_size)
 
 
 def latest_events(limit: int) -> list[Event]:
     return list(db.session.scalars(select(Event).order_by(Event.id.desc()).limit(limit)))
+
+
+def _change(row: Any, name: str, value: Any) -> str:
+    if isinstance(value, Secret):
+        return "changed"
+    return f"{_shown(getattr(row, name))} → {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return ("none" if value is None else text or "empty")[:_LONGEST_VALUE]

@@ -10,7 +10,7 @@ from app.db import db, unit_of_work
 from app.errors import Invalid, NameTaken, NodeInUse, NotFound
 from app.models import Node, NodeStatus, Project, SSHKey
 from app.secrets import Secret
-from app.services.events import Actor, event
+from app.services.events import Actor, changes, event
 from app.services.paging import Page, paginate, sorted_by
 from app.services.runtime import runtime
 from app.services.targets import find_target
@@ -78,14 +78,14 @@ def update_node(node_id: int, values: dict[str, Any], actor: Actor) -> Node:
     _ensure_root_may_change(node, values.get("projects_root", node.projects_root))
     _ensure_key_exists(values.get("ssh_key_id"))
     _ensure_jump_possible(node_id, values.get("jump_node_id"))
-    before = find_target(node)
+    before, told = find_target(node), changes(node, values)
     try:
         with unit_of_work() as session:
             for name, value in values.items():
                 setattr(node, name, value)
             if _ADDRESS_FIELDS & values.keys():
                 node.status, node.status_reason, node.next_probe_at = NodeStatus.UNKNOWN, None, None
-            session.add(event(actor, "node.update", f"node {node.name}", detail=", ".join(sorted(values))))
+            session.add(event(actor, "node.update", f"node {node.name}", detail=told))
     except IntegrityError as error:
         raise _name_taken(str(values.get("name"))) from error
     if before is not None and _ADDRESS_FIELDS & values.keys():

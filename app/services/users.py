@@ -12,7 +12,7 @@ from app.db import db, unit_of_work
 from app.errors import Invalid, NameTaken, NotFound, Unauthenticated, WrongState
 from app.models import Role, User
 from app.secrets import Secret
-from app.services.events import Actor, event, record
+from app.services.events import Actor, changes, event, record
 from app.services.paging import Page, paginate
 
 MIN_PASSWORD_LENGTH: Final = 10
@@ -39,19 +39,39 @@ def list_users(page: int, page_size: int) -> Page[User]:
 
 def update_user(user_id: int, values: dict[str, Any], actor: Actor) -> User:
     """`role`, `is_active`, `password`. Every session of the user ends; an active admin must be left."""
-    get_user(user_id)
-    changes = dict(values)
-    if password := changes.pop("password", None):
+    told = changes(get_user(user_id), values)
+    fields = dict(values)
+    if password := fields.pop("password", None):
         _ensure_good_password(password)
-        changes["password_hash"] = _hasher.hash(password.reveal())
+        fields["password_hash"] = _hasher.hash(password.reveal())
     with unit_of_work() as session:
         user = session.get_one(User, user_id)
-        for name, value in changes.items():
+        for name, value in fields.items():
             setattr(user, name, value)
         user.session_epoch += 1
         session.flush()
         _ensure_admin_left()
-        session.add(event(actor, "user.update", f"user {user.name}", detail=", ".join(sorted(values))))
+        session.add(event(actor, "user.update", f"user {user.name}", detail=told))
+    return user
+
+
+def change_password(current: Secret, new: Secret, actor: Actor) -> User:
+    """One's own. Every session of the user ends, the one that asks included: it is to be started anew."""
+    user = get_user_by_name(actor.name)
+    subject = f"user {user.name}"
+    if not _verify(user.password_hash, current):
+        record(actor, "user.password", subject, "refused")
+        raise Invalid(
+            "The password was not changed: the present one is wrong.",
+            errors={"current_password": ["This is not your password."]},
+        )
+    _ensure_good_password(new)
+    password_hash = _hasher.hash(new.reveal())
+    with unit_of_work() as session:
+        user = session.get_one(User, user.id)
+        user.password_hash = password_hash
+        user.session_epoch += 1
+        session.add(event(actor, "user.password", subject))
     return user
 
 

@@ -5,6 +5,7 @@ from typing import Final
 from flask import Flask
 
 from app.web import (
+    account,
     commands,
     dashboard,
     events,
@@ -17,12 +18,27 @@ from app.web import (
     schedules,
     session,
     tokens,
+    users,
     words,
 )
 from app.web.blueprint import web
 
 # Imported, they are on the blueprint.
-VIEWS: Final = (commands, dashboard, events, hostkeys, jobs, keys, nodes, projects, schedules, session, tokens)
+VIEWS: Final = (
+    account,
+    commands,
+    dashboard,
+    events,
+    hostkeys,
+    jobs,
+    keys,
+    nodes,
+    projects,
+    schedules,
+    session,
+    tokens,
+    users,
+)
 
 
 def init_app(app: Flask) -> None:

@@ -22,6 +22,7 @@ KINDS: Final = {
     "project.checkout": "Check out",
     "project.command": "Command",
     "project.delete": "Delete",
+    "project.forget": "Forget",
 }
 PHASES: Final = {
     "remote": "The git server is preparing",
@@ -58,6 +59,7 @@ OUTCOMES: Final = {
     "refused": "refused",
     "cancelled": "cancelled: the schedule was turned off",
 }
+EVENT_OUTCOMES: Final = {"ok": "Done", "requested": "Asked for", "refused": "Refused"}
 _SYMBOLS: Final = {
     "ONLINE": "●", "ACTIVE": "●", "SUCCEEDED": "●",
     "OFFLINE": "■", "ERROR": "▲", "FAILED": "▲", "TIMED_OUT": "▲",
@@ -76,6 +78,7 @@ def init_app(app: Flask) -> None:
     )
     app.jinja_env.filters.update(words=shlex.join, literal=repr)
     app.jinja_env.filters.update(outcome=outcome, until=until, local_time=local_time)
+    app.jinja_env.filters.update(act=act, said=said, sentence=sentence, details=details, event_outcome=event_outcome)
     app.context_processor(_for_every_page)
 
 
@@ -99,6 +102,31 @@ def reason(code: str | None) -> str:
 
 def kind(code: str) -> str:
     return KINDS.get(code, code)
+
+
+def act(asked: Any) -> str:
+    """What a job or a schedule does; a pull that resets is called so."""
+    if asked.kind == "project.pull" and asked.params.get("strategy") == "reset":
+        return "Reset"
+    return kind(asked.kind)
+
+
+def sentence(message: str | None) -> str:
+    """The first line of a failure's message, which is ours; what follows are the node's own words."""
+    return (message or "").partition("\n")[0]
+
+
+def details(message: str | None) -> str:
+    return (message or "").partition("\n")[2].strip("\n")
+
+
+def said(value: Any) -> Any:
+    """A value of a job as people say it."""
+    return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+
+
+def event_outcome(code: str) -> str:
+    return EVENT_OUTCOMES.get(code, word(code))
 
 
 def phase(code: str | None) -> str:
