@@ -127,6 +127,9 @@ class LockedVault:
     def derive(self, purpose: str) -> bytes:
         raise self._reason
 
+    def seal_canary(self) -> str:
+        raise self._reason
+
 
 def load_master_key(value: str | None, path: Path) -> MasterKey:
     """The key from the setting's text if there is one (an empty text is refused), else from the file."""

@@ -12,13 +12,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app import MIGRATIONS, create_app, stop
 from app.config import CHECKOUT
-from app.db import db
-from app.errors import DatabaseNotCurrent, MasterKeyMissing
-from app.secrets import create_master_key
+from app.db import db, unit_of_work
+from app.errors import DatabaseNotCurrent, MasterKeyMissing, SecretUnreadable
+from app.models import Installation, SSHKey
+from app.secrets import LockedVault, MasterKey, Secret, Vault, create_master_key
+from app.services.runtime import runtime
 from app.services.startup import ensure_current_schema, ensure_servable
 
 
@@ -73,6 +75,36 @@ def test_tables_of_this_version_are_served(migrated: Flask) -> None:
     ensure_servable()
 
 
+def test_a_wrong_master_key_is_refused_in_one_line_that_names_the_right_one(migrated: Flask) -> None:
+    ensure_servable()
+    right = runtime().vault
+    runtime().vault = Vault(MasterKey(os.urandom(32)))
+    with pytest.raises(SecretUnreadable, match=right.seal_canary().split(":")[1]) as refusal:
+        ensure_servable()
+    assert "\n" not in refusal.value.message
+
+
+def test_a_database_without_canary_is_not_given_to_a_key_that_does_not_open_its_secrets(migrated: Flask) -> None:
+    with unit_of_work() as session:
+        session.add(stored_key(Vault(MasterKey(os.urandom(32)))))
+    with pytest.raises(SecretUnreadable):
+        ensure_servable()
+    assert db.session.scalar(select(Installation)) is None
+
+
+def test_a_database_without_canary_gets_one_at_the_next_start(migrated: Flask) -> None:
+    with unit_of_work() as session:
+        session.add(stored_key(runtime().vault))
+    ensure_servable()
+    ensure_servable()
+    assert db.session.scalar(select(Installation.canary))
+
+
+def stored_key(vault: Vault | LockedVault) -> SSHKey:
+    sealed = vault.seal(Secret("private"), "ssh_key.private_key:1")
+    return SSHKey(name="main", type="ssh-ed25519", bits=256, fingerprint="f", public_key="p", private_key_sealed=sealed)
+
+
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
@@ -120,3 +152,18 @@ def test_gunicorn_without_a_master_key_ends_with_one_clear_line(tmp_path: Path) 
     assert done.returncode == 3
     assert "Error: There is no master key" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_gunicorn_with_a_wrong_master_key_ends_with_one_clear_line(migrated: Flask, tmp_path: Path) -> None:
+    ensure_servable()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BAREBOAT_")}
+    environment |= {
+        "BAREBOAT_INSTANCE_PATH": str(tmp_path),
+        "BAREBOAT_SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path}/test.db",
+        "BAREBOAT_MASTER_KEY": os.urandom(32).hex(),
+    }
+    argv = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "wsgi:app"]
+    done = subprocess.run(argv, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3
+    assert "[secret_unreadable]" in done.stderr

@@ -11,29 +11,29 @@ from flask import current_app
 from flask.cli import ScriptInfo
 from marshmallow import Schema, ValidationError
 
+from app.cli.show import told
 from app.errors import BareboatError, Invalid
 from app.models import Role
 from app.redaction import printable
 from app.secrets import Secret
 from app.services.events import Actor
 from app.services.runtime import runtime
-from app.services.startup import ensure_current_schema
+from app.services.startup import ensure_current_schema, ensure_own_master_key
 
 _MARK = "bareboat_cli_closes"
 
 
 class Refusal(click.ClickException):
-    """One line with the code, then one for each field that is wrong."""
+    """The sentence with its code, then its details, then a line for each field that is wrong."""
 
     exit_code = 1
 
     def __init__(self, error: BareboatError) -> None:
-        lines = [f"{error.message} [{error.code}]", *_field_lines(error.errors)]
-        super().__init__(printable("\n".join(lines)))
+        super().__init__("\n".join([*told(error.message, error.code), *_field_lines(error)]))
 
 
 class Act(click.Command):
-    """A command in the application's context, on tables of this version. A BareboatError becomes one line, exit 1."""
+    """A command in the application's context, on tables and with a master key that fit. A BareboatError: exit 1."""
 
     needs_tables = True
 
@@ -43,6 +43,7 @@ class Act(click.Command):
             try:
                 if self.needs_tables:
                     ensure_current_schema()
+                    ensure_own_master_key()
                 return super().invoke(ctx)
             except BareboatError as error:
                 raise Refusal(error) from error
@@ -92,5 +93,7 @@ def _close_at_exit() -> None:
         atexit.register(runtime().nodes.close)
 
 
-def _field_lines(errors: dict[str, Any]) -> list[str]:
-    return [f"  {name}: {' '.join(map(str, rules))}" for name, rules in errors.items() if isinstance(rules, list)]
+def _field_lines(error: BareboatError) -> list[str]:
+    """A field whose rule is the message itself is not told twice."""
+    rules = {name: " ".join(map(str, rules)) for name, rules in error.errors.items() if isinstance(rules, list)}
+    return [printable(f"  {name}: {text}") for name, text in rules.items() if text != error.message]

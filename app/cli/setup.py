@@ -13,8 +13,8 @@ from app.cli.act import Act, actor, read_secret
 from app.errors import DatabaseNotCurrent
 from app.models import Role
 from app.secrets import Secret, Vault, create_master_key, load_master_key
+from app.services import startup
 from app.services.runtime import runtime
-from app.services.startup import ensure_current_schema
 from app.services.users import create_user, has_users
 
 FIRST_USER = "admin"
@@ -26,9 +26,14 @@ class _FirstAct(Act):
 
 @click.command(cls=_FirstAct)
 @click.option("--password-stdin", is_flag=True, help="Take the admin's password from stdin instead of making one.")
-def init(password_stdin: bool) -> None:
+@click.option("--accept-master-key", is_flag=True, help="Go on with a new master key; what is sealed is given up.")
+def init(password_stdin: bool, accept_master_key: bool) -> None:
     """Make instance folder, master key, database and the first admin, as far as they are not there."""
-    done = [_ensure_folder(), _ensure_master_key(), _ensure_database(), _ensure_admin(password_stdin)]
+    done = [_ensure_folder(), _ensure_master_key(), _ensure_database()]
+    if accept_master_key:
+        startup.accept_master_key()
+    startup.ensure_own_master_key()
+    done.append(_ensure_admin(password_stdin))
     if not any(done):
         click.echo("Everything is there already; nothing was changed.")
 
@@ -54,10 +59,10 @@ def _ensure_master_key() -> bool:
 
 def _ensure_database() -> bool:
     try:
-        ensure_current_schema()
+        startup.ensure_current_schema()
     except DatabaseNotCurrent:
         upgrade()
-        ensure_current_schema()
+        startup.ensure_current_schema()
         click.echo(f"Migrated the database {_database_name()}")
         return True
     return False

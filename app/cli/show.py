@@ -44,6 +44,12 @@ def cell_text(value: Any) -> str:
     return " ".join(printable(str(value)).split())
 
 
+def told(message: str | None, code: str | None) -> list[str]:
+    """The lines of an error: its sentence with the code, then what it adds (as a rule git's own words), indented."""
+    sentence, *details = printable(message or "-").strip().splitlines() or ["-"]
+    return [f"{sentence} [{code}]", *(f"  {line}" for line in details)]
+
+
 def ago(moment: datetime) -> str:
     seconds = max(0, int((utcnow() - moment).total_seconds()))
     for size, unit in _UNITS:

@@ -1,13 +1,17 @@
 """`user` and `token`: who may log in, and with what programs do."""
 
 import sys
+from typing import Any
 
 import click
 
 from app.cli.act import Acts, actor, read_secret
+from app.cli.show import as_json, print_json, print_table
 from app.models import Role
+from app.schemas.users import UserSchema
+from app.services.paging import MAX_PAGE_SIZE
 from app.services.tokens import create_token
-from app.services.users import create_user, get_user_by_name
+from app.services.users import create_user, get_user_by_name, list_users, update_user
 
 
 @click.group(cls=Acts)
@@ -26,6 +30,53 @@ def add_user(name: str, role: str, password_stdin: bool) -> None:
     click.echo(f"Made the {made.role.value} {made.name}")
 
 
+@user.command("list")
+@as_json
+def list_people(is_json: bool) -> None:
+    """Users, by name."""
+    rows = list_users(1, MAX_PAGE_SIZE).items
+    if is_json:
+        return print_json(UserSchema(many=True).dump(rows))
+    cells = ((row.id, row.name, row.role.value, "yes" if row.is_active else "no", row.created_at) for row in rows)
+    return print_table(("ID", "NAME", "ROLE", "MAY LOG IN", "MADE"), cells)
+
+
+@user.command("passwd")
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, help="One line on stdin; without it you are asked.")
+def set_password(name: str, password_stdin: bool) -> None:
+    """Give a user another password; every session of the user ends."""
+    chosen = get_user_by_name(name).id  # an unknown name is told before a password is asked for
+    password = read_secret(sys.stdin if password_stdin else None, "New password", confirm=True)
+    update_user(chosen, {"password": password}, actor())
+    click.echo(f"Changed the password of {name}; logins with the old one have ended")
+
+
+@user.command("role")
+@click.argument("name")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+def set_role(name: str, role: str) -> None:
+    """Give a user another role. An active admin must be left."""
+    _update(name, {"role": Role(role)})
+    click.echo(f"{name} is {role} now")
+
+
+@user.command("disable")
+@click.argument("name")
+def disable_user(name: str) -> None:
+    """Keep a user out: sessions end, tokens stop."""
+    _update(name, {"is_active": False})
+    click.echo(f"{name} may not log in any more")
+
+
+@user.command("enable")
+@click.argument("name")
+def enable_user(name: str) -> None:
+    """Let a user in again."""
+    _update(name, {"is_active": True})
+    click.echo(f"{name} may log in again")
+
+
 @click.group(cls=Acts)
 def token() -> None:
     """API tokens."""
@@ -40,3 +91,7 @@ def add_token(user_name: str, label: str, days: int) -> None:
     made = create_token(get_user_by_name(user_name), label, days, actor())
     click.echo(f"A token of {user_name} for {days} days, shown this once:")
     click.echo(made.reveal())
+
+
+def _update(name: str, values: dict[str, Any]) -> None:
+    update_user(get_user_by_name(name).id, values, actor())

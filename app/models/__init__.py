@@ -1,6 +1,7 @@
 """Rows: one file a noun, with its states and transitions. No use cases here, and nothing that speaks to a node."""
 
 from app.models.event import Event
+from app.models.installation import Installation
 from app.models.job import CHANGING_STATES, FINAL_STATES, Job, JobLogChunk, JobState
 from app.models.key import SSHKey
 from app.models.node import HostKey, Node, NodeStatus
@@ -16,6 +17,7 @@ __all__ = [
     "CatchUp",
     "Event",
     "HostKey",
+    "Installation",
     "Job",
     "JobLogChunk",
     "JobState",

@@ -49,3 +49,13 @@ def test_a_command_before_init_says_what_to_run(bare: Installation) -> None:
 
 def test_flasks_own_db_commands_know_the_migrations(installed: Installation) -> None:
     assert installed.run("db", "current").exit_code == 0
+
+
+def test_with_another_master_key_nothing_is_done_until_it_is_accepted(installed: Installation) -> None:
+    (installed.home / "keys" / "master.key").unlink()
+    refused = installed.run("init")
+    assert refused.exit_code == 1
+    assert "--accept-master-key" in refused.stderr
+    assert installed.run("user", "list").exit_code == 1
+    installed.ok("init", "--accept-master-key")
+    assert "admin" in installed.ok("user", "list")

@@ -2,7 +2,10 @@ import re
 
 import pytest
 
-from tests.cli.conftest import PASSWORD, Installation
+from app.errors import Unauthenticated
+from app.secrets import Secret
+from app.services.users import authenticate
+from tests.cli.conftest import PASSWORD, Installation, end
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
@@ -39,3 +42,53 @@ def test_a_token_needs_a_user(installed: Installation) -> None:
     refused = installed.run("token", "add", "--user", "nobody", "--name", "x")
     assert refused.exit_code == 1
     assert "[not_found]" in refused.stderr
+
+
+OTHER = "another long password"
+
+
+def can_log_in(installed: Installation, password: str) -> bool:
+    app = installed.app()
+    with app.app_context():
+        try:
+            authenticate("admin", Secret(password), None)
+        except Unauthenticated:
+            return False
+        finally:
+            end(app)
+    return True
+
+
+def test_a_lost_password_is_replaced_without_the_old_one(installed: Installation) -> None:
+    installed.ok("user", "passwd", "admin", "--password-stdin", stdin=OTHER + "\n")
+    assert can_log_in(installed, OTHER)
+    assert not can_log_in(installed, PASSWORD)
+
+
+def test_an_unknown_name_is_told_before_a_password_is_asked_for(installed: Installation) -> None:
+    refused = installed.run("user", "passwd", "nobody")
+    assert refused.exit_code == 1
+    assert "[not_found]" in refused.stderr
+
+
+def test_a_user_is_listed_with_role_and_whether_it_may_log_in(installed: Installation) -> None:
+    installed.ok("user", "add", "ada", "--role", "viewer", "--password-stdin", stdin=PASSWORD + "\n")
+    installed.ok("user", "role", "ada", "operator")
+    installed.ok("user", "disable", "ada")
+    row = installed.json("user", "list")[0]
+    assert (row["name"], row["role"], row["is_active"]) == ("ada", "operator", False)
+    assert "operator  no" in installed.ok("user", "list")
+    installed.ok("user", "enable", "ada")
+    assert installed.json("user", "list")[0]["is_active"]
+
+
+@pytest.mark.parametrize("words", [("role", "admin", "viewer"), ("disable", "admin")])
+def test_the_last_admin_stays_admin(installed: Installation, words: tuple[str, ...]) -> None:
+    refused = installed.run("user", *words)
+    assert refused.exit_code == 1
+    assert "[wrong_state]" in refused.stderr
+
+
+def test_the_message_of_a_single_field_is_not_said_twice(installed: Installation) -> None:
+    refused = installed.run("user", "passwd", "admin", "--password-stdin", stdin="short\n")
+    assert refused.stderr.count("at least 10 characters") == 1
