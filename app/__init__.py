@@ -3,7 +3,6 @@
 import atexit
 import logging
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from app.jobs.registry import Registry
 from app.jobs.runner import Runner
 from app.jobs.schedule import Schedule, Tick
 from app.secrets import LockedVault, Vault, load_master_key
-from app.services import background, probes, project_acts, schedule_runs
+from app.services import background, liveness, project_acts, schedule_runs
 from app.services.runtime import EXTENSION, Runtime
 from app.ssh.pool import ConnectionPool
 from app.web import init_app as init_web
@@ -55,6 +54,8 @@ def start_background(app: Flask) -> Schedule | None:
     schedule = Schedule(app, Runner(app, runtime.registry), _ticks(app))
     runtime.queue = schedule.queue
     app.extensions["bareboat_schedule"] = schedule
+    with app.app_context():
+        liveness.announce_limit()
     schedule.start()
     atexit.register(stop, app)
     return schedule
@@ -66,18 +67,24 @@ def stop(app: Flask) -> None:
     schedule: Schedule | None = app.extensions.pop("bareboat_schedule", None)
     if schedule is not None:
         schedule.stop()
-    runtime.probers.shutdown(wait=False, cancel_futures=True)
+    runtime.sweep.close()
     runtime.nodes.close()
 
 
 def _wire(app: Flask) -> Runtime:
     return Runtime(
-        nodes=ConnectionPool(idle_seconds=app.config["SSH_IDLE_SECONDS"]),
+        nodes=ConnectionPool(idle_seconds=_idle_seconds(app)),
         vault=open_vault(app),
         queue=SweptQueue(),
         registry=Registry(*project_acts.KINDS),
-        probers=ThreadPoolExecutor(app.config["PROBE_THREADS"], thread_name_prefix="probe"),
+        sweep=liveness.Sweep(app.config["PROBE_THREADS"]),
     )
+
+
+def _idle_seconds(app: Flask) -> float:
+    """The scheduler's process keeps the connections of nodes that it probes from one probe to the next."""
+    idle, interval = float(app.config["SSH_IDLE_SECONDS"]), float(app.config["PROBE_INTERVAL_SECONDS"])
+    return max(idle, 3 * interval) if app.config["SCHEDULER_ENABLED"] else idle
 
 
 def open_vault(app: Flask) -> Vault | LockedVault:
@@ -97,7 +104,7 @@ def open_vault(app: Flask) -> Vault | LockedVault:
 def _ticks(app: Flask) -> list[Tick]:
     nodes = app.extensions[EXTENSION].nodes
     return [
-        Tick("probes", min(5, app.config["PROBE_INTERVAL_SECONDS"] / 4), probes.probe_due_nodes),
+        Tick("probes", min(5, app.config["PROBE_INTERVAL_SECONDS"] / 4), liveness.probe_due_nodes),
         Tick("connections", min(30, app.config["SSH_IDLE_SECONDS"]), nodes.reap),
         Tick("schedules", SCHEDULES_SECONDS, schedule_runs.run_due_schedules),
         Tick("history", SECONDS_PER_HOUR, background.clear_history),

@@ -1,6 +1,7 @@
 """Probes: a node looked at now, and the history of what was seen. Who is looked at when is in `liveness`."""
 
 from datetime import timedelta
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import Select, delete, select
@@ -23,7 +24,8 @@ def probe_node(node_id: int) -> Probe:
     """Probe now, with facts, whatever the schedule says; the node's status follows."""
     sightings.store({node_id: look(node_id)})
     get_node(node_id)
-    return db.session.scalars(_of(node_id).limit(1)).one()
+    probe: Probe = db.session.scalars(_of(node_id).limit(1)).one()
+    return probe
 
 
 def note_refusal(node_id: int, error: NodeError) -> None:
@@ -42,5 +44,5 @@ def forget_old_probes() -> None:
         session.execute(delete(Probe).where(Probe.started_at < oldest))
 
 
-def _of(node_id: int) -> Select[tuple[Probe]]:
+def _of(node_id: int) -> Select[Any]:
     return select(Probe).where(Probe.node_id == node_id).order_by(Probe.id.desc())

@@ -1,7 +1,7 @@
 """Runtime: the parts of this process that services work with; wired once, by the application factory."""
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Protocol
 
 from flask import current_app
 
@@ -13,16 +13,26 @@ from app.ssh.watch import Nodes
 EXTENSION = "bareboat"
 
 
+class Watcher(Protocol):
+    """What looks after nodes: `liveness.Sweep`."""
+
+    def tick(self) -> None:
+        """Ask the nodes whose time has come."""
+
+    def close(self) -> None:
+        """Begin nothing more."""
+
+
 @dataclass(slots=True)
 class Runtime:
     """`nodes` speaks SSH, `vault` seals secrets, `queue` nudges runners, `registry` knows the kinds
-    of jobs, `probers` runs probes side by side."""
+    of jobs, `sweep` asks nodes for signs of life."""
 
     nodes: Nodes
     vault: Vault | LockedVault
     queue: Queue
     registry: Registry
-    probers: Executor
+    sweep: Watcher
 
 
 def runtime() -> Runtime:

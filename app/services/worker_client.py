@@ -125,13 +125,13 @@ class WorkerClient:
             raise ActFailed("path_escape", result.stdout.decode("utf-8", "replace").strip(), output="")
         ensure_succeeded(result, command, output.last_lines)
 
-    def probe(self, *, is_fresh: bool = False, with_facts: bool = True) -> tuple[float, Facts | None]:
+    def probe(self, *, is_fresh: bool = False) -> tuple[float, Facts]:
         """Seconds of one round trip, and the node's facts. `is_fresh`: over a connection that is opened for it, since
         an old one says nothing about whether the node takes new ones."""
         if is_fresh:
             self._nodes.renew(self._target)
         latency = self._nodes.ping(self._target)
-        return latency, parse_facts(self._nodes.read(self._target, facts(self._root)).stdout) if with_facts else None
+        return latency, parse_facts(self._nodes.read(self._target, facts(self._root)).stdout)
 
     def list_processes(self) -> tuple[Orphan, ...]:
         """What processes of jobs, of whatever installation, have a folder on the node."""

@@ -27,6 +27,7 @@ class PinnedConnection(fabric.Connection):
 
     # Fabric takes attributes that the class does not have for settings.
     target: Target = cast(Target, None)
+    _transport_class: type[HardenedTransport] = HardenedTransport
     _pins: tuple[HostKeyLine, ...] = ()
     gateway: "PinnedConnection | None" = None
     _own_gateway: "PinnedConnection | None" = None
@@ -74,7 +75,7 @@ class PinnedConnection(fabric.Connection):
 
     def _transport(self, sock: Any) -> HardenedTransport:
         accept = partial(_judge, self._pins, str(self.target))
-        transport = HardenedTransport(sock, algorithms(self._pins), accept, self.target.limits.auth)
+        transport = self._transport_class(sock, algorithms(self._pins), accept, self.target.limits.auth)
         transport.channel_timeout = CHANNEL_SECONDS
         self._at_door = transport
         return transport

@@ -22,7 +22,7 @@ from app.ssh.deadline import Deadline
 from app.ssh.frames import End, Frame, Kept
 from app.ssh.process import NotStarted
 from app.ssh.target import Target
-from app.ssh.watch import QUIET, Nodes, Result, Stream, Watch
+from app.ssh.watch import QUIET, Result, Runs, Stream, Watch
 
 RECONNECT_SECONDS: Final = 120.0
 # Long enough, also when halved, for a watch to look anew whether this is still ours to follow: a host key that was
@@ -47,7 +47,7 @@ _T = TypeVar("_T")
 
 
 def run_durable(
-    nodes: Nodes,
+    nodes: Runs,
     target: Target,
     root: ProjectsRoot,
     key: str,
@@ -82,7 +82,7 @@ def run_durable(
 
 
 def stop_durable(
-    nodes: Nodes,
+    nodes: Runs,
     target: Target,
     root: ProjectsRoot,
     key: str,
@@ -106,7 +106,7 @@ def stop_durable(
 
 @dataclass(slots=True)
 class _RemoteProcess:
-    nodes: Nodes
+    nodes: Runs
     target: Target
     root: ProjectsRoot
     key: str

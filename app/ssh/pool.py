@@ -13,8 +13,10 @@ from typing import Final, Self
 
 from app.commands.base import Command
 from app.errors import ConnectionLost, ConnectTimeout, NodeBusy, NodeError, ShuttingDown
+from app.ssh.agent import KeyAgent
 from app.ssh.connection import PinnedConnection
 from app.ssh.deadline import Deadline
+from app.ssh.forwarding import AgentLine
 from app.ssh.links import (
     MAX_CONNECTIONS,
     Line,
@@ -46,6 +48,7 @@ class ConnectionPool:
     def __init__(self, *, idle_seconds: float = 120.0) -> None:
         self._idle_seconds = idle_seconds
         self._lines: dict[Target, Line] = {}
+        self._private: set[AgentLine] = set()
         self._changed = threading.Condition()
         self._next_reap = 0.0
         self._is_closed = False
@@ -117,12 +120,31 @@ class ConnectionPool:
         finally:
             self._release(link)
 
+    @contextmanager
+    def private(self, target: Target, agent: KeyAgent) -> Iterator[AgentLine]:
+        """A connection of one's own, which nobody else uses, with an agent; closed at the end."""
+        ensure_way_pinned(target)
+        line = AgentLine(target, agent)
+        with self._changed:
+            if self._is_closed:
+                raise ShuttingDown()
+            self._private.add(line)
+        try:
+            yield line
+        finally:
+            with self._changed:
+                self._private.discard(line)
+            line.close()
+
     def forget(self, target: Target) -> None:
         """Close what is pooled for this node, whatever its key, pin or address were, and what goes through it."""
         with self._changed:
             links = [link for known, line in self._lines.items() if concerns(known, target) for link in line.links]
+            private = [line for line in self._private if concerns(line.target, target)]
         for link in links:
             self._discard(link)
+        for line in private:
+            line.hang_up()
 
     def reap(self) -> None:
         """Close dead connections, and those idle for `idle_seconds`; never one with a channel on it."""
@@ -144,6 +166,9 @@ class ConnectionPool:
             links = [link for line in lines for link in line.links]
             doors = [connection for line in lines for connection in line.opening]
             self._lines.clear()
+            private = list(self._private)
+        for own in private:
+            own.close()
         for connection in [*doors, *(link.connection for link in links)]:
             connection.close()
         with self._changed:

@@ -1,12 +1,14 @@
 """RecordingNodes: the double of the ConnectionPool, for tests and dry runs. It reaches nobody."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Self
 
 from app.commands.base import Command
 from app.commands.durable import DurableAct
+from app.ssh.agent import KeyAgent
 from app.ssh.pins import ensure_way_pinned
 from app.ssh.target import Target
 from app.ssh.watch import QUIET, Heard, Result, Watch
@@ -28,6 +30,7 @@ class RecordingNodes:
         self.renewals: list[Target] = []
         self.opened: dict[Target, float] = {}  # when, by the monotonic clock
         self.forgotten: list[Target] = []
+        self.agents: list[KeyAgent] = []
         self.is_closed = False
         self._ping_seconds = ping_seconds
         self._script: list[tuple[Matcher, Answer, bool]] = []
@@ -77,6 +80,11 @@ class RecordingNodes:
         self._result(target, Command(":"))
         self.opened.setdefault(target, time.monotonic())
         return self._ping_seconds
+
+    @contextmanager
+    def private(self, target: Target, agent: KeyAgent) -> Iterator[Self]:
+        self.agents.append(agent)
+        yield self
 
     def forget(self, target: Target) -> None:
         self.forgotten.append(target)

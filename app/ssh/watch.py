@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 from app.commands.base import Command
+from app.ssh.agent import KeyAgent
 from app.ssh.target import Target
 
 Stream = Literal["stdout", "stderr"]
@@ -46,11 +48,18 @@ class Result:
     stderr: bytes = b""
 
 
-class Nodes(Protocol):
-    """What services use to speak to nodes: the ConnectionPool, or the RecordingNodes double."""
+class Runs(Protocol):
+    """Whoever runs commands on a target."""
 
     def run(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:
         """Run a command to its proved end. Raises NodeError; ConnectionLost when there was no END line."""
+
+
+class Nodes(Runs, Protocol):
+    """What services use to speak to nodes: the ConnectionPool, or the RecordingNodes double."""
+
+    def private(self, target: Target, agent: KeyAgent) -> AbstractContextManager[Runs]:
+        """A connection of one's own to this target, over which its commands may ask this agent."""
 
     def read(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:
         """As `run`, at a fraction of its cost, for short programs of ours that change nothing and leave nothing
