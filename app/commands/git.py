@@ -18,6 +18,7 @@ from app.commands.refs import GitRef
 from app.secrets import Secret
 
 _REFUSALS_OF_DELETE: Final = MappingProxyType({**REFUSALS, 79: "work_unpushed"})  # changes, too, exist only there
+_Environment = Mapping[str, str | Secret]
 STATUS_LIMIT_BYTES: Final = 512 * 1024
 
 _CLONE: Final = load_program("folders", "git", "clone")
@@ -145,7 +146,11 @@ def parse_addresses(output: bytes) -> tuple[str, ...]:
 
 
 def _command(
-    program: str, arguments: tuple[str, ...], environment: Mapping[str, str | Secret], place: Place, timeout_seconds: int
+    program: str,
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str | Secret],
+    place: Place,
+    timeout_seconds: int,
 ) -> Command:
     return Command(
         program=program,

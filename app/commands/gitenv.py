@@ -4,14 +4,22 @@ git reads the settings through GIT_CONFIG_COUNT (2.31+); `programs/git.sh` hands
 """
 
 import ipaddress
-import re
 import shlex
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from app.commands.gitaccess import (
+    NO_ACCESS,
+    NO_FILE,
+    GitAccess,
+    access_variables,
+    plain_file,
+    ssh_folder,
+    ssh_options,
+    token_settings,
+)
 from app.commands.giturl import DEFAULT_PORTS, GitUrl
-
-NO_FILE: Final = "/dev/null"
+from app.secrets import Secret
 
 # Hooks can also be defined by configuration since git 2.54; those of each event are switched off by name.
 _HOOK_EVENTS: Final = (
@@ -123,35 +131,51 @@ def git_environment(
     url: GitUrl | None = None,
     allowed_schemes: Iterable[str] = (),
     pinned_address: str | None = None,
-    known_hosts_file: str = NO_FILE,
-) -> dict[str, str]:
+    access: GitAccess = NO_ACCESS,
+    job_key: str | None = None,
+) -> dict[str, str | Secret]:
     """Everything a git program needs. Without schemes no transport is allowed at all.
 
     `pinned_address` is the address that `url`'s host was checked to have; git then asks no name server (https and
-    http: git 2.37 and later; git:// knows no pin).
+    http: git 2.37 and later; git:// knows no pin). `access` to ssh needs a durable process of the key `job_key`.
     """
-    settings = [*_SETTINGS, *_pins(url, pinned_address), *_fence(url)]
+    settings = [*_SETTINGS, *_pins(url, pinned_address), *_fence(url), *token_settings(url, access)]
+    folder = ssh_folder(root, job_key, url, access)
     return {
         **_VARIABLES,
         "GIT_CEILING_DIRECTORIES": root,
         "GIT_ALLOW_PROTOCOL": ":".join(_transports(url, allowed_schemes)),
-        "GIT_SSH_COMMAND": ssh_command(known_hosts_file, url=url, pinned_address=pinned_address),
+        "GIT_SSH_COMMAND": ssh_command(folder, url=url, pinned_address=pinned_address, access=access),
         "BAREBOAT_CONFIG_KEYS": CONFIG_KEYS,
         "GIT_CONFIG_COUNT": str(len(settings)),
         **{f"GIT_CONFIG_KEY_{index}": key for index, (key, _) in enumerate(settings)},
         **{f"GIT_CONFIG_VALUE_{index}": value for index, (_, value) in enumerate(settings)},
+        **access_variables(url, access),
     }
 
 
 def ssh_command(
-    known_hosts_file: str = NO_FILE, *, url: GitUrl | None = None, pinned_address: str | None = None
+    folder: str | None = None,
+    *,
+    url: GitUrl | None = None,
+    pinned_address: str | None = None,
+    access: GitAccess = NO_ACCESS,
 ) -> str:
-    """What git runs (through a shell) for ssh addresses. With an empty known_hosts file no host is trusted."""
-    options = [f"UserKnownHostsFile={_plain_file(known_hosts_file)}", *_SSH_OPTIONS]
-    address = pinned_address or (str(url.address) if url is not None and url.address is not None else None)
-    if url is not None and url.scheme == "ssh" and address is not None:
-        options += [f"HostName={_address(address)}", f"HostKeyAlias={url.host}"]
-    return " ".join(["ssh", "-F", "none", "-T", *(f"-o {shlex.quote(option)}" for option in options)])
+    """What git runs (through a shell) for ssh addresses; `folder` holds the known_hosts file. Without it no host is
+    trusted."""
+    options = [f"UserKnownHostsFile={plain_file(f'{folder}/known_hosts') if folder else NO_FILE}", *_SSH_OPTIONS]
+    words = ["ssh", "-F", "none", "-T", *(f"-o {shlex.quote(option)}" for option in options)]
+    words += ssh_options(url, access, folder)
+    return " ".join([*words, *_way(url, pinned_address, folder)])
+
+
+def _way(url: GitUrl | None, pinned_address: str | None, folder: str | None) -> list[str]:
+    """To the checked address, whatever a submodule names, under the name that known_hosts has."""
+    if url is None or url.scheme != "ssh":
+        return []
+    address = pinned_address or (str(url.address) if url.address is not None else None)
+    words = [f"-o HostName={_address(address)}"] if address is not None else []
+    return [*words, f"-o HostKeyAlias={url.host}"] if words or folder is not None else []
 
 
 def _pins(url: GitUrl | None, address: str | None) -> list[tuple[str, str]]:
@@ -182,10 +206,3 @@ def _fence(url: GitUrl | None) -> list[tuple[str, str]]:
 
 def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
-
-
-def _plain_file(path: str) -> str:
-    """ssh splits this option at blanks and expands %; so neither is in it."""
-    if not re.fullmatch(r"/[A-Za-z0-9._/-]+", path):
-        raise ValueError(f"{path!r} is no plain absolute path for a known_hosts file")
-    return path

@@ -30,6 +30,7 @@ REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
         85: "resolver_missing",
         86: "setsid_missing",
         87: "proc_missing",
+        88: "agent_refused",
     }
 )
 

@@ -1,9 +1,9 @@
 """Watch, Result and Nodes: what a caller hands in with a command, gets back, and may rely on."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from queue import SimpleQueue
-from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 from app.commands.base import Command

@@ -1,14 +1,18 @@
 import pytest
 
+from app.commands.gitaccess import GitAccess
 from app.commands.gitenv import git_environment, ssh_command
 from app.commands.giturl import GitUrl
+from app.errors import UnsafePath
+from app.secrets import Secret
 
 HTTPS, SSH = GitUrl.parse("https://git.example.org/a"), GitUrl.parse("ssh://git@git.example.org:2222/a")
+KEY = GitAccess(public_key="ssh-ed25519 AAAAmine", host_keys=("ssh-ed25519 AAAAhost",))
 
 
-def settings(environment: dict[str, str]) -> dict[str, str]:
-    count = range(int(environment["GIT_CONFIG_COUNT"]))
-    return {environment[f"GIT_CONFIG_KEY_{index}"]: environment[f"GIT_CONFIG_VALUE_{index}"] for index in count}
+def settings(environment: dict[str, str | Secret]) -> dict[str, str | Secret]:
+    count = range(int(str(environment["GIT_CONFIG_COUNT"])))
+    return {str(environment[f"GIT_CONFIG_KEY_{index}"]): environment[f"GIT_CONFIG_VALUE_{index}"] for index in count}
 
 
 def test_git_is_kept_from_prompts_hooks_and_foreign_configuration() -> None:
@@ -54,14 +58,49 @@ def test_ssh_trusts_no_host_and_asks_nothing_by_default() -> None:
 
 
 def test_ssh_is_pinned_to_the_address_under_its_own_name() -> None:
-    line = git_environment("/r", url=SSH, pinned_address="192.0.2.7")["GIT_SSH_COMMAND"]
+    line = str(git_environment("/r", url=SSH, pinned_address="192.0.2.7")["GIT_SSH_COMMAND"])
     assert line.endswith("-o HostName=192.0.2.7 -o HostKeyAlias=git.example.org")
 
 
-@pytest.mark.parametrize("path", ["/tmp/a b", "/tmp/%d", "relative", "/tmp/$(x)", "/a'b"])
-def test_a_known_hosts_file_that_ssh_would_expand_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="known_hosts"):
-        ssh_command(path)
+@pytest.mark.parametrize("root", ["/tmp/a b", "/tmp/%d", "/tmp/$(x)", "/a'b"])
+def test_a_root_that_ssh_would_expand_is_refused_for_ssh(root: str) -> None:
+    with pytest.raises(UnsafePath, match="ssh addresses"):
+        git_environment(root, url=SSH, access=KEY, job_key="job-1")
+
+
+def test_without_a_key_ssh_offers_none_not_even_those_of_the_account() -> None:
+    line = ssh_command()
+    assert "-o IdentityAgent=none -o IdentityFile=none" in line
+
+
+def test_with_a_key_ssh_asks_our_agent_for_it_alone_and_trusts_the_pins_alone() -> None:
+    got = git_environment("/data/projects", url=SSH, allowed_schemes=("ssh",), access=KEY, job_key="job-1")
+    folder = "/data/projects/.bareboat/jobs/job-1"
+    line = str(got["GIT_SSH_COMMAND"])
+    assert f"-o UserKnownHostsFile={folder}/known_hosts " in line
+    assert f"-o IdentityAgent=SSH_AUTH_SOCK -o IdentityFile={folder}/identity.pub" in line
+    assert "IdentitiesOnly=yes" in line
+    assert line.endswith("-o HostKeyAlias=git.example.org")
+    assert got["BAREBOAT_KNOWN_HOSTS"] == "git.example.org ssh-ed25519 AAAAhost"
+
+
+def test_a_token_is_a_value_of_the_environment_behind_a_helper_for_one_scheme_host_and_port() -> None:
+    token = Secret("s3cret")
+    got = git_environment("/r", url=HTTPS, allowed_schemes=("https",), access=GitAccess("bob", token))
+    assert (got["BAREBOAT_GIT_USER"], got["BAREBOAT_GIT_TOKEN"]) == ("bob", token)
+    known = settings(got)
+    assert known["credential.helper"] == ""
+    assert "$BAREBOAT_GIT_TOKEN" in str(known["credential.https://git.example.org:443.helper"])
+    assert "s3cret" not in repr(got)
+
+
+@pytest.mark.parametrize(
+    "url", [SSH, GitUrl.parse("http://git.example.org/a"), GitUrl.parse("git://git.example.org/a")]
+)
+def test_a_token_goes_with_https_alone(url: GitUrl) -> None:
+    got = git_environment("/r", url=url, allowed_schemes=("https",), access=GitAccess("bob", Secret("s3cret")))
+    assert not [name for name in got if "TOKEN" in name]
+    assert not [name for name in settings(got) if name.startswith("credential.http")]
 
 
 def test_a_pin_that_is_no_address_is_refused() -> None:
@@ -82,7 +121,7 @@ def test_every_name_leads_ssh_to_the_address_that_was_written() -> None:
 
 def test_what_begins_with_another_host_is_led_to_no_transport() -> None:
     got = git_environment("/r", url=SSH, allowed_schemes=("ssh",))
-    count = range(int(got["GIT_CONFIG_COUNT"]))
+    count = range(int(str(got["GIT_CONFIG_COUNT"])))
     pairs = [(got[f"GIT_CONFIG_KEY_{index}"], got[f"GIT_CONFIG_VALUE_{index}"]) for index in count]
     mine = "ssh://git@git.example.org:2222/"
     assert (f"url.{mine}.insteadOf", mine) in pairs

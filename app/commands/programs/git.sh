@@ -45,6 +45,17 @@ git_ready() {
   number=$((major * 1000 + minor))
   [ "$number" -ge 2020 ] || refuse 73 "git $major.$minor is older than 2.20"
   [ "$number" -ge 2031 ] || old_git_config
+  [ -z "$BAREBOAT_KNOWN_HOSTS" ] || ssh_ready
+}
+
+# What ssh may trust, and which key it asks our agent for: no secrets, in the private folder of the job.
+ssh_ready() {
+  [ -d "$BAREBOAT_JOB" ] || refuse 75 'the folder of the job is not where it should be'
+  printf '%s\n' "$BAREBOAT_KNOWN_HOSTS" >"${BAREBOAT_JOB}known_hosts" &&
+    printf '%s\n' "$BAREBOAT_PUBLIC_KEY" >"${BAREBOAT_JOB}identity.pub" ||
+    refuse 71 'the folder of the job cannot be written to'
+  [ -z "$BAREBOAT_PUBLIC_KEY" ] || [ -S "$SSH_AUTH_SOCK" ] ||
+    refuse 88 'sshd made no socket for the agent (AllowAgentForwarding, or restrict in authorized_keys)'
 }
 
 # GIT_CONFIG_COUNT is unknown to git before 2.31: the same settings in the way that `git -c` hands them on.
