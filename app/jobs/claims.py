@@ -97,15 +97,13 @@ def _is_claimable(max_jobs_per_node: int) -> ColumnElement[bool]:
 
 
 def _may_start(now: datetime, max_jobs_per_node: int) -> ColumnElement[bool]:
+    """What runs is few, so the nodes that are full are found once, not for each job that waits."""
     other = aliased(Job)
-    under_way = (
-        select(func.count())
-        .select_from(other)
-        .where(other.node_id == Job.node_id, other.state == JobState.RUNNING)
-        .scalar_subquery()
-    )
+    running = select(other.node_id).where(other.state == JobState.RUNNING, other.node_id.is_not(None))
+    full = running.group_by(other.node_id).having(func.count() >= max_jobs_per_node)
     is_due = or_(Job.run_after.is_(None), Job.run_after <= now)
-    return and_(Job.state == JobState.QUEUED, is_due, under_way < max_jobs_per_node)
+    has_room = or_(Job.node_id.is_(None), Job.node_id.not_in(full))
+    return and_(Job.state == JobState.QUEUED, is_due, has_room)
 
 
 def _is_abandoned(now: datetime) -> ColumnElement[bool]:

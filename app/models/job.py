@@ -24,7 +24,8 @@ class JobState(StrEnum):
 
 CHANGING_STATES: Final = frozenset({JobState.QUEUED, JobState.RUNNING})
 FINAL_STATES: Final = frozenset(JobState) - CHANGING_STATES
-_UNDER_WAY: Final = text("state IN ('QUEUED', 'RUNNING') AND project_id IS NOT NULL")
+# As words, not as values, so that SQLite sees that the partial index below answers it.
+UNDER_WAY: Final = text("state IN ('QUEUED', 'RUNNING') AND project_id IS NOT NULL")
 
 
 class Job(Base):
@@ -42,12 +43,13 @@ class Job(Base):
             "uq_job_project_id_under_way",
             "project_id",
             unique=True,
-            sqlite_where=_UNDER_WAY,
-            postgresql_where=_UNDER_WAY,
+            sqlite_where=UNDER_WAY,
+            postgresql_where=UNDER_WAY,
         ),
         Index("ix_job_state_id", "state", "id"),
         Index("ix_job_project_id_id", "project_id", "id"),
         Index("ix_job_node_id_id", "node_id", "id"),
+        Index("ix_job_kind_id", "kind", "id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -75,9 +77,9 @@ class Job(Base):
     run_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_attached: Mapped[bool] = mapped_column(default=False)
     log_offset: Mapped[int] = mapped_column(default=0)
-    created_at: Mapped[CreatedAt]
+    created_at: Mapped[CreatedAt] = mapped_column(index=True)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
 
     project: Mapped[Project | None] = relationship()
     node: Mapped[Node | None] = relationship()

@@ -27,6 +27,7 @@ class Project(Base):
     __table_args__ = (
         Index("uq_project_node_id_name_folded", "node_id", "name_folded", unique=True),
         Index("ix_project_name_folded", "name_folded"),
+        Index("ix_project_status_name_folded", "status", "name_folded"),
         {"sqlite_autoincrement": True},
     )
 
@@ -38,16 +39,14 @@ class Project(Base):
     branch: Mapped[str | None] = mapped_column(String(255))
     depth: Mapped[int | None]
     submodules: Mapped[bool] = mapped_column(default=False)
-    status: Mapped[ProjectStatus] = mapped_column(
-        state_column(ProjectStatus), default=ProjectStatus.PENDING, index=True
-    )
+    status: Mapped[ProjectStatus] = mapped_column(state_column(ProjectStatus), default=ProjectStatus.PENDING)
     error_code: Mapped[str | None] = mapped_column(String(32))
     error_message: Mapped[Words | None]
     head: Mapped[str | None] = mapped_column(String(64))
     head_subject: Mapped[str | None] = mapped_column(String(512))
     cloned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    last_synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    created_at: Mapped[CreatedAt]
+    last_synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    created_at: Mapped[CreatedAt] = mapped_column(index=True)
 
     node: Mapped[Node] = relationship(lazy="joined")
 
