@@ -11,7 +11,7 @@ from typing import Final
 
 import paramiko
 
-from app.errors import NodeError
+from app.errors import ConnectTimeout, NodeError
 from app.ssh.connection import PinnedConnection
 from app.ssh.pins import hops
 from app.ssh.shelf import Shelf
@@ -60,6 +60,10 @@ class Line:
     failures: int = 0
     failure: NodeError | None = None
 
+    def note(self, failure: NodeError) -> None:
+        self.failures += 1
+        self.failure = failure
+
 
 def key_of(target: Target) -> Target:
     """Limits bound the opening only: a probe in a hurry and a patient job may share a connection."""
@@ -86,6 +90,14 @@ def ask(link: Link, key: int, heard: Heard) -> bool:
     return True
 
 
+def ensure_alive(link: Link, seconds: float) -> None:
+    """One keepalive round trip. Raises ConnectTimeout, and closes the link."""
+    if not link.connection.transport.keepalive(seconds):
+        link.is_retired = True
+        link.connection.close()
+        raise ConnectTimeout(f"{link.connection.target} does not answer any more.")
+
+
 def enter(link: Link, *, tunnel: bool) -> None:
     if tunnel:
         link.tunnels += 1
@@ -109,7 +121,7 @@ def is_spent(link: Link) -> bool:
 
 
 def is_over(link: Link, old: float) -> bool:
-    return link.is_idle and (link.idle_since <= old or not link.connection.is_connected)
+    return link.is_idle and (link.idle_since <= old or link.is_retired or not link.connection.is_connected)
 
 
 def concerns(known: Target, target: Target) -> bool:

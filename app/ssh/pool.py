@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final, Self
 
 from app.commands.base import Command
-from app.errors import ConnectionLost, ConnectTimeout, NodeBusy, NodeError, ShuttingDown
+from app.errors import ConnectionLost, NodeBusy, NodeError, ShuttingDown
 from app.ssh.agent import KeyAgent
 from app.ssh.connection import PinnedConnection
 from app.ssh.deadline import Deadline
@@ -23,6 +23,7 @@ from app.ssh.links import (
     Link,
     ask,
     concerns,
+    ensure_alive,
     enter,
     is_over,
     is_spent,
@@ -91,8 +92,10 @@ class ConnectionPool:
             line.opening.append(connection)
         link = self._open(line, connection, tunnel=False)
         seconds = time.monotonic() - started
+        for each in old:
+            each.is_retired = True
         self._release(link)
-        self._retire(old)
+        self.reap()
         return seconds
 
     def age(self, target: Target) -> float | None:
@@ -106,7 +109,7 @@ class ConnectionPool:
         try:
             if not is_new:
                 started = time.monotonic()
-                self._keepalive(link)
+                ensure_alive(link, PING_SECONDS)
             return time.monotonic() - started
         finally:
             self._release(link)
@@ -180,10 +183,6 @@ class ConnectionPool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _reap_sometimes(self) -> None:
-        if time.monotonic() >= self._next_reap:
-            self.reap()
-
     def _run_once(self, target: Target, command: Command, watch: Watch) -> Result:
         link, _ = self._acquire(target)
         try:
@@ -198,16 +197,11 @@ class ConnectionPool:
         finally:
             self._release(link)
 
-    def _keepalive(self, link: Link) -> None:
-        if not link.connection.transport.keepalive(PING_SECONDS):
-            link.is_retired = True
-            link.connection.close()
-            raise ConnectTimeout(f"{link.connection.target} does not answer any more.")
-
     def _acquire(self, target: Target, *, tunnel: bool = False) -> tuple[Link, bool]:
         """A link with room, and whether it was opened for this. Raises what opening it raised."""
         ensure_way_pinned(target)
-        self._reap_sometimes()
+        if time.monotonic() >= self._next_reap:
+            self.reap()
         deadline = Deadline(target.limits.deadline)
         with self._changed:
             line = self._line(key_of(target))
@@ -254,8 +248,7 @@ class ConnectionPool:
         with self._changed:
             line.opening.remove(link.connection)
             if isinstance(error, NodeError):
-                line.failures += 1
-                line.failure = error
+                line.note(error)
             self._changed.notify_all()
 
     def _opened(self, line: Line, link: Link, *, tunnel: bool) -> None:
@@ -285,14 +278,6 @@ class ConnectionPool:
         with self._changed:
             line = self._lines.get(key_of(target))
             return None if line is None else with_room(line, tunnel=True)
-
-    def _retire(self, links: list[Link]) -> None:
-        with self._changed:
-            for link in links:
-                link.is_retired = True
-            idle = [link for link in links if link.is_idle]
-        for link in idle:
-            self._discard(link)
 
     def _discard(self, link: Link) -> None:
         with self._changed:

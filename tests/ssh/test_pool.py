@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -15,6 +16,7 @@ from app.commands.base import Command
 from app.errors import (
     AuthFailed,
     ConnectionLost,
+    ConnectionRefused,
     ConnectTimeout,
     HostKeyMismatch,
     HostKeyUnknown,
@@ -23,8 +25,9 @@ from app.errors import (
 )
 from app.ssh.pool import ConnectionPool
 from app.ssh.target import Limits
-from app.ssh.watch import Watch
+from app.ssh.watch import Heard, Watch
 from tests.support import fakes
+from tests.support.proxy import Proxy
 from tests.support.sshd import SshdServer, make_keypair
 
 pytestmark = [pytest.mark.ssh, pytest.mark.usefixtures("no_leaked_threads")]
@@ -308,3 +311,78 @@ def test_close_ends_a_handshake_under_way(sshd: SshdServer) -> None:
         assert arrived.wait(20)
         pool.close()
         assert run.exception(timeout=5) is not None
+
+
+def test_a_fresh_connection_takes_the_place_of_the_old_one(pool: ConnectionPool, fresh_sshd: SshdServer) -> None:
+    with pool.lease(fresh_sshd.target()) as old:
+        pass
+    assert pool.renew(fresh_sshd.target()) > 0
+    assert not old.is_connected
+    pool.ping(fresh_sshd.target())
+    assert fresh_sshd.connections() == 2
+
+
+def test_an_old_connection_is_not_closed_under_what_runs_on_it(
+    pool: ConnectionPool, fresh_sshd: SshdServer, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path)
+    with ThreadPoolExecutor(1) as threads:
+        run = threads.submit(pool.run, fresh_sshd.target(), gate.command, gate.watch)
+        assert gate.begun.wait(20)
+        pool.renew(fresh_sshd.target())
+        gate.open()
+        assert run.result().reason == "exit"
+
+
+def test_an_sshd_that_takes_no_new_connection_is_noticed_although_the_old_one_answers(
+    pool: ConnectionPool, fresh_sshd: SshdServer
+) -> None:
+    pool.ping(fresh_sshd.target())
+    listener = fresh_sshd._process
+    assert listener is not None
+    listener.kill()
+    listener.wait(10)
+    assert pool.ping(fresh_sshd.target()) > 0
+    with pytest.raises(ConnectionRefused):
+        pool.renew(fresh_sshd.target())
+    assert pool.ping(fresh_sshd.target()) > 0
+
+
+def test_a_beat_waits_for_nobody(
+    pool: ConnectionPool, make_sshd: Callable[..., SshdServer], make_proxy: Callable[..., Proxy]
+) -> None:
+    well, hung = make_sshd(), make_sshd()
+    proxy = make_proxy(hung.port)
+    targets = {1: well.target(name="well"), 2: hung.target(name="hung", port=proxy.port), 3: well.target(name="cold")}
+    for number in (1, 2):
+        pool.ping(targets[number])
+    proxy.hold()
+    heard: Heard = SimpleQueue()
+    assert pool.beat(targets, heard) == {3}
+    number, seconds = heard.get(timeout=10)
+    assert (number, seconds is not None) == (1, True)
+    assert heard.empty()
+    proxy.cut()
+    assert heard.get(timeout=10) == (2, None)
+
+
+def test_beats_at_the_same_time_are_all_answered(pool: ConnectionPool, sshd: SshdServer) -> None:
+    pool.ping(sshd.target())
+    heard: Heard = SimpleQueue()
+    for number in range(200):
+        assert pool.beat({number: sshd.target()}, heard) == set()
+    answers = [heard.get(timeout=10) for _ in range(200)]
+    assert [number for number, _ in answers] == list(range(200))
+    assert None not in {seconds for _, seconds in answers}
+
+
+def test_a_connection_that_is_beaten_is_not_idle(no_leaked_threads: None, fresh_sshd: SshdServer) -> None:
+    with ConnectionPool(idle_seconds=30) as pool:
+        pool.ping(fresh_sshd.target())
+        (link,) = next(iter(pool._lines.values())).links
+        link.idle_since -= 60
+        heard: Heard = SimpleQueue()
+        pool.beat({1: fresh_sshd.target()}, heard)
+        pool.reap()
+        assert heard.get(timeout=10)[1] is not None
+        assert link.connection.is_connected

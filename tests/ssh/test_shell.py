@@ -126,7 +126,7 @@ def test_one_that_hangs_is_killed_with_all_that_it_started(open_shell: Shell, tm
     program = 'trap "" TERM HUP; sleep 60 & echo "$!" >"$1"; sh -c \'echo $$ >>"$1"; exec sleep 60\' sh "$1"'
     result = open_shell.run(Command(program, (str(pids),), timeout_seconds=1))
     assert (result.reason, result.exit_status) == ("timeout", None)
-    assert [pid for pid in pids.read_text().split() if _is_alive(int(pid))] == []
+    _await_end([int(pid) for pid in pids.read_text().split()])
     assert open_shell.is_worn
 
 
@@ -165,10 +165,7 @@ def test_the_loss_of_the_connection_ends_what_runs(
         children = [pid for pid in fresh_sshd.sessions() if pid not in fresh_sshd.session_daemons()]
         pool.close()
         assert reading.exception(30) is not None
-    end = time.monotonic() + 20
-    while any(_is_alive(pid) for pid in children) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert [pid for pid in children if _is_alive(pid)] == []
+    _await_end(children)
 
 
 def test_a_place_is_entered_and_checked(open_shell: Shell, tmp_path: Path) -> None:
@@ -260,6 +257,14 @@ def test_a_session_that_dies_is_no_trouble(pool: ConnectionPool, fresh_sshd: Ssh
     pool.read(fresh_sshd.target(), Command(":"))
     fresh_sshd.signal_daemons(signal.SIGKILL)
     assert pool.read(fresh_sshd.target(), Command("echo again")).stdout == b"again\n"
+
+
+def _await_end(pids: list[int]) -> None:
+    """A process that was killed takes a moment to go, and nothing announces it."""
+    end = time.monotonic() + 20
+    while any(_is_alive(pid) for pid in pids) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert [pid for pid in pids if _is_alive(pid)] == []
 
 
 def _is_alive(pid: int) -> bool:
