@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from flask import flash, render_template, request, url_for
 from werkzeug.utils import redirect
@@ -24,7 +25,8 @@ def scan_node(node_id: int) -> Response:
         offered = hostkeys.scan_node(node_id, actor())
     except BareboatError as error:
         return refuse(error, back)
-    flash(f"The node offers {len(offered)} host key(s). Compare before you pin: nothing is trusted yet.", "info")
+    count = f"{len(offered)} host key{'' if len(offered) == 1 else 's'}"
+    flash(f"The node offers {count}. Compare before you pin: nothing is trusted yet.", "info")
     return redirect(back, 303)
 
 
@@ -34,13 +36,13 @@ def pin_host_key(node_id: int) -> Response:
     """Several keys may be pasted at once; those that cannot be pinned are told one by one."""
     back = _host_keys_of(node_id)
     try:
-        count, refused = _pin(node_id, read_pasted(request.form.get("pasted", "")), actor())
+        pinned = {key.id for key in nodes.get_node(node_id).host_keys}
+        ids, refused = _pin(node_id, read_pasted(request.form.get("pasted", "")), actor())
     except BareboatError as error:
         return refuse(error, back)
     for message in refused:
         flash(message, "error")
-    if count:
-        flash(f"{count} host key{'s' if count > 1 else ''} pinned. Probe the node to see it come online.", "done")
+    _tell(len(ids - pinned), len(ids & pinned))
     return redirect(back, 303)
 
 
@@ -62,24 +64,34 @@ def unpin_host_key(node_id: int, host_key_id: int) -> Response:
     return redirect(_host_keys_of(node_id), 303)
 
 
-def _pin(node_id: int, pasted: Pasted, who: Actor) -> tuple[int, list[str]]:
-    """How many were pinned, and why the others were not."""
+def _tell(new: int, old: int) -> None:
+    if new:
+        flash(f"{new} host key{'s' if new > 1 else ''} pinned. Probe the node to see it come online.", "done")
+    if old:
+        flash(f"{old} host key{'s were' if old > 1 else ' was'} already pinned; nothing was changed.", "info")
+
+
+def _pin(node_id: int, pasted: Pasted, who: Actor) -> tuple[set[int], list[str]]:
+    """The ids of the keys that are pinned now, and why the others are not."""
     if pasted.known_hosts is not None:
         keys, lines = hostkeys.pin_known_hosts(node_id, pasted.known_hosts, who)
         refused = [f"Line {line.number}: {line.reason}" for line in lines]
-        return len(keys), refused or ([] if keys else ["None of these lines is for this node's host name and port."])
+        return {key.id for key in keys}, refused or (
+            [] if keys else ["None of these lines is for this node's host name and port."]
+        )
     acts = [partial(hostkeys.pin_fingerprint, node_id, text, who) for text in pasted.fingerprints]
     acts += [partial(hostkeys.pin_public_key, node_id, text, who) for text in pasted.public_keys]
-    refused = [message for message in map(_refusal_of, acts) if message]
-    return len(acts) - len(refused), refused
+    outcomes = [_outcome_of(act) for act in acts]
+    ids = {outcome for outcome in outcomes if isinstance(outcome, int)}
+    return ids, [outcome for outcome in outcomes if isinstance(outcome, str)]
 
 
-def _refusal_of(act: Callable[[], object]) -> str | None:
+def _outcome_of(act: Callable[[], Any]) -> int | str:
+    """The id of the pinned key, or the refusal."""
     try:
-        act()
+        return int(act().id)
     except BareboatError as error:
         return error.message
-    return None
 
 
 def _host_keys_of(node_id: int) -> str:

@@ -1,6 +1,6 @@
 """Jobs: what was asked for, how far it is, what it said."""
 
-from flask import Response, flash, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -34,7 +34,13 @@ def list_jobs() -> str:
 @requires("viewer")
 def show_job(job_id: int) -> str:
     job = jobs.get_job(job_id)
-    return render_template("jobs/show.html", job=job, position=jobs.queue_position(job), log=log_end(job_id))
+    return render_template(
+        "jobs/show.html",
+        job=job,
+        position=jobs.queue_position(job),
+        canceller=jobs.cancelled_by(job_id) if job.state == "CANCELLED" else None,
+        log=log_end(job_id),
+    )
 
 
 @web.get("/jobs/<id:job_id>/log")
@@ -55,12 +61,20 @@ def read_log(job_id: int) -> Response:
 def cancel_job(job_id: int) -> BaseResponse:
     back = url_for("web.show_job", job_id=job_id)
     try:
-        job = jobs.request_cancel(job_id, actor())
+        jobs.request_cancel(job_id, actor())
     except BareboatError as error:
         return refuse(error, back)
-    flash(
-        "The job is cancelled." if job.is_finished else "The job is asked to stop; it ends as soon as it can.", "info"
-    )
+    return redirect(back, 303)
+
+
+@web.post("/jobs/<id:job_id>/abandon")
+@requires("admin")
+def abandon_job(job_id: int) -> BaseResponse:
+    back = url_for("web.show_job", job_id=job_id)
+    try:
+        jobs.abandon(job_id, actor())
+    except BareboatError as error:
+        return refuse(error, back)
     return redirect(back, 303)
 
 
@@ -72,7 +86,6 @@ def retry_job(job_id: int) -> BaseResponse:
         job = jobs.request_retry(job_id, actor())
     except BareboatError as error:
         return refuse(error, url_for("web.show_job", job_id=job_id))
-    flash(f"Tried again as job {job.id}.", "info")
     if request.form.get("from") == "project":
         return redirect(url_for("web.show_project", project_id=job.project_id), 303)
     return redirect(url_for("web.show_job", job_id=job.id), 303)

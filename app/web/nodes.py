@@ -96,10 +96,12 @@ def probe_node(node_id: int) -> Response:
         probe = probes.probe_node(node_id)
     except BareboatError as error:
         return refuse(error, back)
-    if probe.ok:
+    if probe.ok and probe.status_reason:
+        flash(f"The node answered, but {reason(probe.status_reason)}.", "error")
+    elif probe.ok:
         flash(f"The node answered in {probe.latency_ms:.1f} ms." if probe.latency_ms else "The node answered.", "done")
     else:
-        flash(probe.detail or f"The node was not reached: {reason(probe.status_reason)}.", "error")
+        flash(f"Probed: {reason(probe.status_reason)}.", "error")  # the page itself has the whole sentence
     return redirect(back, 303)
 
 
@@ -132,10 +134,11 @@ def delete_node(node_id: int) -> Response:
 
 def _form_page(form: Form, node: Any = None) -> str:
     known = keys.list_keys(1, MAX_PAGE_SIZE).items
-    return render_template("nodes/form.html", form=form, node=node, keys=known)
+    others = [other for other in nodes.all_nodes() if node is None or other.id != node.id]
+    return render_template("nodes/form.html", form=form, node=node, keys=known, others=others)
 
 
 def _start_values(node: Any) -> dict[str, Any]:
-    names = ("name", "hostname", "ssh_port", "ssh_user", "ssh_key_id", "projects_root", "editor_url")
+    names = ("name", "hostname", "ssh_port", "ssh_user", "ssh_key_id", "jump_node_id", "projects_root", "editor_url")
     labels = "\n".join(f"{name}={value}" for name, value in sorted(node.labels.items()))
     return {name: getattr(node, name) for name in names} | {"labels": labels}

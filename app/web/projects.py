@@ -17,7 +17,7 @@ from app.web.forms import Form
 from app.web.joblog import log_end
 from app.web.paging import PAGE_SIZE, asked_id, asked_page, asked_search, asked_word
 from app.web.refusals import refuse
-from app.web.words import PROJECT_STATUSES, kind, why_no_work
+from app.web.words import PROJECT_STATUSES, why_no_work
 
 JOBS_SHOWN = 10
 _FIELD_BY_CODE = {
@@ -66,7 +66,7 @@ def clone_project() -> tuple[str, int] | Response:
     try:
         job = projects.request_clone(form.read(), actor())
     except (Invalid, Conflict) as error:
-        return _clone_page(form.refuse(error, _FIELD_BY_CODE)), 422
+        return _clone_page(form.refuse(error, _FIELD_BY_CODE), error.errors.get("project")), 422
     return redirect(url_for("web.show_project", project_id=job.project_id), 303)
 
 
@@ -78,6 +78,9 @@ def show_project(project_id: int) -> str:
     return render_template(
         "projects/show.html",
         project=project,
+        why_not=_why_not(project.node),
+        culprit=next((job for job in recent if job.is_finished and job.error_message == project.error_message), None),
+        canceller=jobs.cancelled_by(recent[0].id) if recent and recent[0].state == "CANCELLED" else None,
         jobs=recent,
         schedules=schedules.project_schedules(project_id),
         job=recent[0] if recent else None,
@@ -142,19 +145,20 @@ def checkout_project(project_id: int) -> Response:
 @web.get("/projects/<id:project_id>/delete")
 @requires("operator")
 def confirm_project_deletion(project_id: int) -> str:
-    return render_template("projects/delete.html", project=projects.get_project(project_id), form=Form())
+    return _delete_page(project_id, Form())
 
 
 @web.post("/projects/<id:project_id>/delete")
 @requires("operator")
 def delete_project(project_id: int) -> tuple[str, int] | Response:
-    """Leads to the job's page: the project's own will be gone."""
+    """Leads to the job's page: the project's own will be gone. What only forgets need not be confirmed twice."""
     project, form = projects.get_project(project_id), Form()
-    if request.form.get("typed_name", "") != project.name:
+    forget, force = request.form.get("forget") == "on", request.form.get("force") == "on"
+    if not forget and request.form.get("typed_name", "") != project.name:
         form.refuse(Invalid("Nothing was deleted: type the project's name exactly as it is shown."))
-        return render_template("projects/delete.html", project=project, form=form), 422
+        return _delete_page(project_id, form), 422
     try:
-        job = projects.request_delete(project_id, request.form.get("force") == "on", actor())
+        job = projects.request_delete(project_id, force, actor(), forget=forget)
     except BareboatError as error:
         return refuse(error, url_for("web.show_project", project_id=project_id))
     return redirect(url_for("web.show_job", job_id=job.id), 303)
@@ -170,29 +174,39 @@ def editor_link(editor_url: str | None, path: str) -> str | None:
 def _start(project_id: int, request_job: Any) -> Response:
     back = url_for("web.show_project", project_id=project_id)
     try:
-        job = request_job()
+        request_job()
     except Invalid as error:
         said = "; ".join(line for lines in error.errors.values() for line in lines)
         return refuse(Invalid(said or error.message), back)
     except BareboatError as error:
         return refuse(error, back)
-    flash(f"{kind(job.kind)} is asked for (job {job.id}).", "info")
-    return redirect(back, 303)
+    return redirect(back, 303)  # the page shows the job
 
 
 def _pull_values() -> dict[str, str]:
     return {"strategy": "ff-only"} | Form(PullSchema()).read()
 
 
-def _clone_page(form: Form) -> str:
+def _clone_page(form: Form, in_the_way: Any = None) -> str:
     choices = [_choice(node) for node in nodes.all_nodes()]
-    return render_template("projects/new.html", form=form, choices=choices)
+    taken = projects.get_project(in_the_way["id"]) if in_the_way else None
+    return render_template("projects/new.html", form=form, choices=choices, taken=taken)
+
+
+def _delete_page(project_id: int, form: Form) -> str:
+    project, force = projects.get_project(project_id), request.values.get("force") == "on"
+    why_not = _why_not(project.node)
+    return render_template("projects/delete.html", project=project, form=form, force=force, why_not=why_not)
 
 
 def _choice(node: Any) -> NodeChoice:
-    why_not = None
+    return NodeChoice(node.id, node.name, str(node.status) == "ONLINE", _why_not(node))
+
+
+def _why_not(node: Any) -> str | None:
+    """Why the node takes no work now; None when it does."""
     try:
         projects.ensure_ready(node)
     except Conflict as error:
-        why_not = why_no_work(error.code, node.status_reason)
-    return NodeChoice(node.id, node.name, str(node.status) == "ONLINE", why_not)
+        return why_no_work(error.code, node.status_reason)
+    return None

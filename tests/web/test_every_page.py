@@ -10,11 +10,11 @@ from app.services.events import SYSTEM
 from tests.web.conftest import Person
 
 FOR_ALL = ("/", "/nodes", "/nodes/1", "/projects", "/projects/1", "/projects/1/worktree", "/jobs", "/jobs/1", "/keys")
-FOR_ALL += ("/jobs/1/log", "/tokens", "/schedules", "/schedules/1")
+FOR_ALL += ("/jobs/1/log", "/tokens", "/account", "/schedules", "/schedules/1")
 FOR_OPERATORS = ("/projects/new", "/projects/1/delete", "/projects/1/edit", "/projects/1/reset", "/projects/1/command")
 FOR_OPERATORS += ("/projects/1/schedules/new", "/schedules/1/delete")
 FOR_ADMINS = ("/nodes/new", "/nodes/1/edit", "/nodes/1/delete", "/nodes/1/host-keys/1/unpin", "/keys/new", "/events")
-FOR_ADMINS += ("/keys/1/delete",)
+FOR_ADMINS += ("/keys/1/delete", "/users", "/users/new", "/users/1", "/users/2")
 OPEN = {"web.static", "web.login", "web.log_in", "web.logout"}
 
 

@@ -160,7 +160,7 @@ def test_a_node_with_projects_is_not_deleted_and_says_why(
     node_id = make_node()
     make_project(node_id)
     assert "still has 1 projects" in ada.submit(f"/nodes/{node_id}/delete")
-    assert "It cannot be deleted while it has 1 project" in said(ada.get(f"/nodes/{node_id}"))
+    assert "Delete after its 1 project" in said(ada.get(f"/nodes/{node_id}"))
 
 
 def test_a_token_is_shown_once(ada: Person) -> None:

@@ -69,7 +69,7 @@ def test_a_quarantined_node_shows_both_fingerprints_and_what_is_held(
     assert "Quarantine" in page
     assert parse_host_key(offered).fingerprint in page
     assert pinned in page
-    assert "its 1 project are held" in page
+    assert "New work for its 1 project is refused; jobs that were waiting are held" in page
 
 
 def test_unpinning_asks_first_and_says_what_follows(ada: Person, make_node: Callable[..., int]) -> None:

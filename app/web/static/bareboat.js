@@ -2,6 +2,7 @@
 "use strict";
 
 const LOG_POLL_MS = 500;
+const RESEND_MS = 5000;
 
 function isAtBottom(box) {
   return box.scrollHeight - box.scrollTop - box.clientHeight < 24;
@@ -58,6 +59,18 @@ function offerCopying(root) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy]");
   if (button) copy(button);
+});
+
+// A second click on the same button asks for nothing twice. Coming back to the page makes it anew.
+document.addEventListener("submit", (event) => {
+  if (event.target.method !== "post") return;
+  if (event.target.dataset.sent) event.preventDefault();
+  event.target.dataset.sent = "yes";
+  setTimeout(() => { delete event.target.dataset.sent; }, RESEND_MS);
+});
+
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
 document.addEventListener("DOMContentLoaded", () => {
