@@ -10,7 +10,7 @@ BareboatError
 │   └── CommandNotAllowed   a program that is not in ALLOWED_COMMANDS
 ├── NotFound                                                                404
 ├── Conflict                a state in the way                              409
-│   ├── NameTaken  NodeInUse  KeyInUse  NodeOffline  NodeCordoned
+│   ├── NameTaken  NodeInUse  KeyInUse  CredentialInUse  NodeOffline  NodeCordoned
 │   │   HostKeyUnpinned  KeyMissing  ProjectBusy  WrongState
 ├── Throttled               too many requests; try later                    429
 ├── MasterKeyMissing  MasterKeyUnsafe  SecretUnreadable                     500
@@ -141,6 +141,11 @@ class NodeInUse(Conflict):
 class KeyInUse(Conflict):
     code = "key_in_use"
     message = "The key is in use by a node; give those nodes another key first."
+
+
+class CredentialInUse(Conflict):
+    code = "credential_in_use"
+    message = "The git credential is in use by a project; give those projects another one first."
 
 
 class NodeOffline(Conflict):

@@ -21,7 +21,7 @@ ACT_FAILURES: Final[dict[str, str]] = {
     "git_auth_failed": "The git server wants a credential, or refuses the one given; the repository may be private.",
     "git_unreachable": "The node cannot reach the git server; check the address, and the network from the node.",
     "git_host_key": "The git server's host key is not known; nothing was sent to it.",
-    "agent_refused": "The node's sshd forwards no agent, which git with an SSH key needs; allow it (AllowAgentForwarding).",
+    "agent_refused": "The node's sshd forwards no agent, which git needs for an SSH key; set AllowAgentForwarding.",
     "git_certificate": "The node does not trust the git server's certificate; mend it, or the node's CA store.",
     "git_redirected": "The repository has moved, and redirects are not followed; use its new address.",
     "resolver_missing": "The node has no getent to look up names with; install it (libc-bin, or musl-utils) and retry.",

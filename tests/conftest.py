@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.support.application",
     "tests.support.forge",
     "tests.support.http_git",
+    "tests.support.private_git",
     "tests.support.live",
     "tests.support.proxy",
     "tests.support.controller_process",

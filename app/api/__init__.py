@@ -9,9 +9,11 @@ from marshmallow.fields import Enum
 
 from app.api import (
     commands,
+    credentials,
     docs,
     errors,
     events,
+    githosts,
     health,
     hostkeys,
     internal,
@@ -27,7 +29,8 @@ from app.api.blueprint import PREFIX
 from app.api.ids import IdConverter, describe_id
 from app.schemas.problems import ProblemSchema
 
-NOUNS: Final = (nodes, hostkeys, keys, projects, commands, schedules, jobs, tokens, users, events, internal)
+_THINGS: Final = (nodes, hostkeys, keys, credentials, githosts, projects, commands, schedules, jobs)
+NOUNS: Final = (*_THINGS, tokens, users, events, internal)
 _SCHEMES: Final[dict[str, dict[str, Any]]] = {
     "api_token": {"type": "http", "scheme": "bearer", "description": "An API token, `bbt_…`."},
     "session": {"type": "apiKey", "in": "cookie", "name": "bareboat_session", "description": "A browser's login."},

@@ -50,7 +50,7 @@ def access_variables(url: GitUrl | None, access: GitAccess) -> dict[str, str | S
     if url.scheme == "https" and access.token is not None:
         return {_USER: access.username, _TOKEN: access.token}
     if url.scheme == "ssh" and access.host_keys:
-        lines = "\n".join(f"{url.host} {key}" for key in access.host_keys)
+        lines = "\n".join(f"{url.host.lower()} {key}" for key in access.host_keys)
         return {"BAREBOAT_KNOWN_HOSTS": lines, "BAREBOAT_PUBLIC_KEY": access.public_key}
     return {}
 

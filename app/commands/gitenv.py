@@ -175,7 +175,7 @@ def _way(url: GitUrl | None, pinned_address: str | None, folder: str | None) -> 
         return []
     address = pinned_address or (str(url.address) if url.address is not None else None)
     words = [f"-o HostName={_address(address)}"] if address is not None else []
-    return [*words, f"-o HostKeyAlias={url.host}"] if words or folder is not None else []
+    return [*words, f"-o HostKeyAlias={url.host.lower()}"] if words or folder is not None else []
 
 
 def _pins(url: GitUrl | None, address: str | None) -> list[tuple[str, str]]:

@@ -1,9 +1,12 @@
 """Alembic's entry: runs the migrations on the database of the current Flask application."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
 
 from app.db import db
 
@@ -27,10 +30,28 @@ def _offline() -> None:
 
 
 def _online() -> None:
-    with db.engine.connect() as connection:
+    with db.engine.connect() as connection, _copied_tables_keep_their_children(connection):
         context.configure(connection=connection, target_metadata=db.metadata, **_options())
         with context.begin_transaction():
             context.run_migrations()
+
+
+@contextmanager
+def _copied_tables_keep_their_children(connection: Connection) -> Iterator[None]:
+    """SQLite deletes what refers to a table when its old copy is dropped, unless foreign keys are off meanwhile."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+        connection.rollback()
+        if lost := driver.execute("PRAGMA foreign_key_check").fetchall():
+            raise RuntimeError(f"these rows refer to rows that are not there: {lost[:10]}")
+    finally:
+        connection.rollback()
+        driver.execute("PRAGMA foreign_keys=ON")
 
 
 if context.is_offline_mode():

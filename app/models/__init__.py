@@ -1,5 +1,6 @@
 """Rows: one file a noun, with its states and transitions. No use cases here, and nothing that speaks to a node."""
 
+from app.models.credential import CredentialKind, GitCredential, GitHost, GitHostKey
 from app.models.event import Event
 from app.models.installation import Installation
 from app.models.job import CHANGING_STATES, FINAL_STATES, Job, JobLogChunk, JobState
@@ -15,7 +16,11 @@ __all__ = [
     "FINAL_STATES",
     "ApiToken",
     "CatchUp",
+    "CredentialKind",
     "Event",
+    "GitCredential",
+    "GitHost",
+    "GitHostKey",
     "HostKey",
     "Installation",
     "Job",

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, UtcDateTime
 from app.models.columns import CreatedAt, Id, Words, state_column
+from app.models.credential import GitCredential
 from app.models.node import Node
 
 
@@ -39,6 +40,9 @@ class Project(Base):
     branch: Mapped[str | None] = mapped_column(String(255))
     depth: Mapped[int | None]
     submodules: Mapped[bool] = mapped_column(default=False)
+    git_credential_id: Mapped[int | None] = mapped_column(
+        ForeignKey("git_credential.id", ondelete="RESTRICT"), index=True
+    )
     status: Mapped[ProjectStatus] = mapped_column(state_column(ProjectStatus), default=ProjectStatus.PENDING)
     error_code: Mapped[str | None] = mapped_column(String(32))
     error_message: Mapped[Words | None]
@@ -49,6 +53,7 @@ class Project(Base):
     created_at: Mapped[CreatedAt] = mapped_column(index=True)
 
     node: Mapped[Node] = relationship(lazy="joined")
+    git_credential: Mapped[GitCredential | None] = relationship()
 
     @property
     def path(self) -> str:

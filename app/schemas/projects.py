@@ -51,13 +51,15 @@ class CloneSchema(StrictSchema):
     branch = branch()
     depth = whole_number(1, MAX_DEPTH, allow_none=True, metadata={"description": "Shallow clone of so many commits."})
     submodules = StrictBoolean(metadata={"description": "Fetch submodules too; false unless given."})
+    git_credential_id = an_id(allow_none=True, metadata={"description": "One for the address's scheme, host and port."})
 
 
 class ProjectUpdateSchema(StrictSchema):
-    """To mend a clone that failed, before it is tried again."""
+    """To mend a clone that failed, before it is tried again. `git_credential_id` may change at any time."""
 
     git_url = git_url()
     branch = branch()
+    git_credential_id = an_id(allow_none=True, metadata={"description": "Null: none."})
 
     @validates_schema
     def _ensure_something(self, data: dict[str, Any], **kwargs: Any) -> None:
@@ -116,6 +118,7 @@ class ProjectSchema(StrictSchema):
     git_url = fields.String(metadata={"example": _URL_EXAMPLE})
     branch = fields.String(allow_none=True, metadata={"example": "main"})
     node_id = fields.Integer(metadata={"example": 1})
+    git_credential_id = fields.Integer(allow_none=True, metadata={"example": 1})
     path = fields.String(metadata={"example": "/data/projects/shop"})
     status = fields.Enum(ProjectStatus, by_value=True, metadata={"example": "ACTIVE"})
     error = fields.Nested(FailureSchema, allow_none=True)

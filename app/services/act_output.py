@@ -6,6 +6,8 @@ from typing import Final, Protocol
 
 from app.commands.durable import Offsets
 from app.commands.progress import ProgressParser
+from app.redaction import Redactor
+from app.secrets import Secret
 from app.ssh.watch import Result, Stream
 
 DETAIL_LINES: Final = 20
@@ -83,6 +85,7 @@ class GitOutput:
     """
 
     act: Act
+    secrets: tuple[Secret, ...] = ()
     parser: ProgressParser = field(default_factory=ProgressParser)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=DETAIL_LINES))
     fed: int = 0
@@ -111,11 +114,18 @@ class GitOutput:
         self.fed += len(data)
         for step in self.parser.feed(data):
             if is_new:
-                self.act.progress(step.phase, step.percent, step.detail)
+                self.act.progress(step.phase, step.percent, self._clean(step.detail))
         self._write(is_new=is_new)
 
     def _write(self, *, is_new: bool) -> None:
-        if text := self.parser.take_log():
+        if text := self._clean(self.parser.take_log()):
             self.tail.extend(line for line in text.splitlines() if not line.startswith(_NOT_A_REASON))
             if is_new:
                 self.act.log(text.encode())
+
+    def _clean(self, text: str) -> str:
+        """Whole lines, so that no value is cut: a git server may send back what it was shown."""
+        if not self.secrets or not text:
+            return text
+        redactor = Redactor(self.secrets)
+        return (redactor.feed(text.encode()) + redactor.flush()).decode("utf-8", "replace")

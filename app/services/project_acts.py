@@ -16,8 +16,9 @@ from app.jobs.journal import log_size
 from app.jobs.registry import JobKind
 from app.models import Job, JobState, Project, ProjectStatus
 from app.redaction import printable
+from app.services.credentials import note_use, open_access
 from app.services.nodes import find_node
-from app.services.probes import note_refusal
+from app.services.probes import note_refusal, note_success
 from app.services.project_commands import checked, output_limit, preamble
 from app.services.projects import ensure_git_url, get_project
 from app.services.targets import build_worker_client
@@ -38,8 +39,9 @@ def perform_clone(context: JobContext) -> None:
         branch=GitRef(project.branch) if project.branch else None,
         depth=project.depth,
         submodules=project.submodules,
+        access=open_access(project),
     )
-    release()
+    _note_use(context, project)
     _store_head(context, client.clone_project(order, context))
 
 
@@ -47,8 +49,9 @@ def perform_pull(context: JobContext) -> None:
     project, client = _prepare(context)
     name, url = ProjectName(project.name), ensure_git_url(project.git_url)
     branch = GitRef(project.branch) if project.branch else None
-    release()
-    _store_head(context, client.pull_project(name, url, branch, context.order.params["strategy"], context))
+    access = open_access(project)
+    _note_use(context, project)
+    _store_head(context, client.pull_project(name, url, branch, context.order.params["strategy"], context, access))
 
 
 def perform_checkout(context: JobContext) -> None:
@@ -111,6 +114,15 @@ def _beginning(context: JobContext, project: Project) -> str:
     return f"{order.kind} {project.name} on node {project.node.name}, asked for by {order.requested_by}"
 
 
+def _note_use(context: JobContext, project: Project) -> None:
+    """Lets the database go."""
+    credential_id = project.git_credential_id
+    if credential_id is not None and not context.is_attached:
+        context.say(f"With the git credential {project.git_credential.name!r}." if project.git_credential else "")
+        note_use(credential_id)
+    release()
+
+
 def _store_head(context: JobContext, outcome: Outcome) -> None:
     head = outcome.head
     with unit_of_work() as session:
@@ -171,7 +183,8 @@ def _project_of(job: Job) -> Project | None:
 
 def _noting_refusals(perform: Callable[[JobContext], None]) -> Callable[[JobContext], None]:
     """A node that a job cannot reach counts as a missed probe, so that further attempts wait until it is back; a
-    refused login or a wrong host key takes it offline at once, until an admin has acted."""
+    refused login or a wrong host key takes it offline at once, until an admin has acted. A job that was done counts as
+    a probe that was answered."""
 
     @wraps(perform)
     def performed(context: JobContext) -> None:
@@ -182,6 +195,7 @@ def _noting_refusals(perform: Callable[[JobContext], None]) -> Callable[[JobCont
         except NodeError as error:
             note_refusal(context.order.node_id or 0, error)
             raise
+        note_success(context.order.node_id or 0)
 
     return performed
 

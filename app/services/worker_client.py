@@ -16,10 +16,12 @@ from app.commands.probe import Facts, facts, parse_facts
 from app.commands.refs import GitRef
 from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, OutputLimitExceeded
 from app.redaction import printable
+from app.secrets import Secret
 from app.services.act_output import DETAIL_LINES, Act, GitOutput, RawOutput
+from app.services.git_access import NOBODY, Access, ensure_host_known
 from app.ssh.durable import run_durable, stop_durable
 from app.ssh.target import Target
-from app.ssh.watch import Nodes, Result, Watch
+from app.ssh.watch import Nodes, Result, Runs, Watch
 
 DETAIL_CHARACTERS: Final = 2000
 HEAD_SECONDS: Final = 120
@@ -41,6 +43,7 @@ class CloneOrder:
     branch: GitRef | None = None
     depth: int | None = None
     submodules: bool = False
+    access: Access = NOBODY
 
 
 class WorkerClient:
@@ -54,6 +57,7 @@ class WorkerClient:
 
     def clone_project(self, order: CloneOrder, act: Act) -> Outcome:
         """Clone into the projects root; afterwards it is there whole, or not at all."""
+        ensure_host_known(order.access, order.url)
         command = git.clone(
             self._root,
             order.name,
@@ -64,9 +68,11 @@ class WorkerClient:
             job_key=act.key,
             allowed_schemes=self._policy.schemes,
             pinned_address=self._checked_address(order.url),
+            access=order.access.git,
             timeout_seconds=self._timeout_seconds,
         )
-        return parse_outcome(self._perform(command, act).stdout)
+        result = self._perform_with(order.access, order.url, command, act, submodules=order.submodules)
+        return parse_outcome(result.stdout)
 
     def pull_project(
         self,
@@ -75,8 +81,10 @@ class WorkerClient:
         branch: GitRef | None,
         strategy: Literal["ff-only", "reset"],
         act: Act,
+        access: Access = NOBODY,
     ) -> Outcome:
         """Fetch, then fast-forward, or reset with a recovery ref. A refusal leaves the tree as it was."""
+        ensure_host_known(access, url)
         command = git.pull(
             self._root,
             name,
@@ -86,9 +94,10 @@ class WorkerClient:
             job_key=act.key,
             allowed_schemes=self._policy.schemes,
             pinned_address=self._checked_address(url),
+            access=access.git,
             timeout_seconds=self._timeout_seconds,
         )
-        return parse_outcome(self._perform(command, act).stdout)
+        return parse_outcome(self._perform_with(access, url, command, act).stdout)
 
     def checkout_project(self, name: ProjectName, url: GitUrl, ref: GitRef, act: Act) -> Outcome:
         command = git.checkout(self._root, name, ref, url=url, timeout_seconds=self._timeout_seconds)
@@ -149,9 +158,24 @@ class WorkerClient:
         command = durable.collect(self._root, key)
         ensure_succeeded(self._nodes.run(self._target, command), command)
 
-    def _perform(self, command: Command, act: Act) -> Result:
-        output = GitOutput(act)
-        result = self._follow(command, act, output, Limits(), Offsets())
+    def _perform_with(
+        self, access: Access, url: GitUrl, command: Command, act: Act, *, submodules: bool = False
+    ) -> Result:
+        """With an SSH key: over a connection of the act's own, since all sessions of one could ask its agent."""
+        agent = access.make_agent(submodules=submodules)
+        try:
+            if agent is None:
+                return self._perform(command, act, access.secrets)
+            with self._nodes.private(self._target, agent) as line:
+                return self._perform(command, act, line=line)
+        except ActFailed as error:
+            raise access.explained(error, url) from error
+
+    def _perform(
+        self, command: Command, act: Act, secrets: tuple[Secret, ...] = (), line: Runs | None = None
+    ) -> Result:
+        output = GitOutput(act, secrets)
+        result = self._follow(command, act, output, Limits(), Offsets(), line)
         output.finish()
         ensure_succeeded(result, command, output.tail)
         return result
@@ -163,9 +187,10 @@ class WorkerClient:
         output: GitOutput | RawOutput,
         limits: Limits,
         offsets: Offsets,
+        line: Runs | None = None,
     ) -> Result:
         return run_durable(
-            self._nodes,
+            line or self._nodes,
             self._target,
             self._root,
             act.key,

@@ -61,7 +61,7 @@ class AgentLine:
         self.target = target
         self._agent = agent
         self._connection: AgentConnection | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
 
     def run(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:
         """Raises what the pool raises; ValueError for another target than the line's own."""
@@ -79,7 +79,7 @@ class AgentLine:
             connection.close()
 
     def close(self) -> None:
-        self._is_closed = True
+        self._closed.set()
         self.hang_up()
 
     def _run(self, command: Command, watch: Watch) -> Result:
@@ -91,14 +91,14 @@ class AgentLine:
             raise
 
     def _connected(self) -> AgentConnection:
-        if self._is_closed:
+        if self._closed.is_set():
             raise ShuttingDown()
         connection = self._connection
         if connection is None or not connection.is_connected:
             self.hang_up()
             connection = self._connection = AgentConnection(self.target, self._agent)
             connection.open()
-        if self._is_closed:  # meanwhile, by another thread
+        if self._closed.is_set():  # meanwhile, by another thread
             self.hang_up()
             raise ShuttingDown()
         return connection
