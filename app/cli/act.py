@@ -1,6 +1,7 @@
 """What every command shares: the application's context, who acts, how a refusal reads, how secrets come in."""
 
 import atexit
+import logging
 import os
 import pwd
 import sys
@@ -29,7 +30,10 @@ class Refusal(click.ClickException):
     exit_code = 1
 
     def __init__(self, error: BareboatError) -> None:
-        super().__init__("\n".join([*told(error.message, error.code), *_field_lines(error)]))
+        rules = {name: " ".join(map(str, rules)) for name, rules in error.errors.items() if isinstance(rules, list)}
+        same = [name for name, text in rules.items() if text == error.message]
+        fields = [printable(f"  {name}: {text}") for name, text in rules.items() if name not in same]
+        super().__init__("\n".join([*told(": ".join([*same, error.message]), error.code), *fields]))
 
 
 class Act(click.Command):
@@ -39,7 +43,7 @@ class Act(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         with ctx.ensure_object(ScriptInfo).load_app().app_context():
-            _close_at_exit()
+            _prepare_process()
             try:
                 if self.needs_tables:
                     ensure_current_schema()
@@ -86,14 +90,10 @@ def _account() -> str:
         return f"uid-{os.getuid()}"
 
 
-def _close_at_exit() -> None:
-    """Say goodbye to the nodes when the process ends."""
+def _prepare_process() -> None:
+    """Say goodbye to the nodes when it ends. Of what the log would have, only errors are for who runs a command."""
+    if logging.lastResort is not None:
+        logging.lastResort.setLevel(logging.ERROR)
     if not current_app.extensions.get(_MARK):
         current_app.extensions[_MARK] = True
         atexit.register(runtime().nodes.close)
-
-
-def _field_lines(error: BareboatError) -> list[str]:
-    """A field whose rule is the message itself is not told twice."""
-    rules = {name: " ".join(map(str, rules)) for name, rules in error.errors.items() if isinstance(rules, list)}
-    return [printable(f"  {name}: {text}") for name, text in rules.items() if text != error.message]

@@ -10,7 +10,7 @@ import click
 
 from app.cli.act import actor, load
 from app.cli.projects import on_node, project
-from app.cli.show import cell_text, print_pairs
+from app.cli.show import print_pairs, told
 from app.cli.waiting import follow, in_background
 from app.errors import Invalid
 from app.models import Job, JobState
@@ -63,13 +63,12 @@ class _Output:
 
 
 def _finish(job_id: int) -> None:
-    runner = in_background(job_id)
-    job = follow(job_id, runner, _Output(sys.stdout.isatty()))
+    job = follow(job_id, in_background(job_id), _Output(sys.stdout.isatty()))
     if job.state is JobState.SUCCEEDED:
         return
     if job.error_code != "command_failed":
-        said = cell_text((job.error_message or "").partition("\n")[0])
-        click.echo(f"Error: job {job.id} {job.state.value}: {said} [{job.error_code}]", err=True)
+        said = "\n".join(told(job.error_message, job.error_code))
+        click.echo(f"Error: job {job.id} {job.state.value}: {said}", err=True)
     click.get_current_context().exit(_exit_status(job))
 
 

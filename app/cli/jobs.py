@@ -10,6 +10,8 @@ from app.schemas.jobs import JobSchema
 from app.services import jobs
 from app.services.paging import MAX_PAGE_SIZE
 
+_STATES = click.Choice([state.value for state in JobState], case_sensitive=False)
+
 
 @click.group(cls=Acts)
 def job() -> None:
@@ -17,7 +19,9 @@ def job() -> None:
 
 
 @job.command("list")
-@click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only these.")
+@click.option(
+    "--state", type=click.Choice([state.value for state in JobState], case_sensitive=False), help="Only these."
+)
 @click.option("--limit", type=click.IntRange(1, MAX_PAGE_SIZE), default=20, show_default=True)
 @as_json
 def list_jobs(state: str | None, limit: int, is_json: bool) -> None:
@@ -75,6 +79,8 @@ def retry_job(job_id: int, wait: bool) -> None:
 
 
 def _cells(row: Job) -> tuple[object, ...]:
-    progress = f"{row.phase or '-'} {'-' if row.percent is None else row.percent}%"
+    state = row.state.value + (f" (waits: {row.waiting_for})" if row.waiting_for else "")
+    percent = None if row.percent is None else f"{row.percent}%"
+    progress = " ".join(word for word in (row.phase, percent) if word)
     what = (row.id, row.kind, row.project_name, row.node_name)
-    return *what, row.state.value, progress, row.error_code, row.requested_by, row.created_at
+    return *what, state, progress, row.error_code, row.requested_by, row.created_at

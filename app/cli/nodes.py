@@ -1,5 +1,6 @@
 """`node`: enrolled, probed, listed, deleted. What concerns host keys is in hostkeys.py."""
 
+import shlex
 from typing import Any
 
 import click
@@ -61,14 +62,14 @@ def show_node(name: str, is_json: bool) -> None:
 @click.argument("name", required=False)
 @click.pass_context
 def probe_node(ctx: click.Context, name: str | None) -> None:
-    """Probe one node, or all that are not cordoned. Exit status 1 when one is not ONLINE afterwards."""
+    """Probe one node, or all that are not cordoned. Exit status 1 when one is not ONLINE, or has a defect."""
     chosen = [nodes.get_node_by_name(name)] if name else [row for row in nodes.all_nodes() if not row.cordoned]
     for node_id in [row.id for row in chosen]:
         probes.probe_node(node_id)
     seen = [nodes.get_node(node_id) for node_id in [row.id for row in chosen]]
-    cells = ((row.name, row.status.value, row.status_reason, _latency(row), row.status_detail) for row in seen)
+    cells = ((row.name, row.status.value, row.status_reason, _latency(row), _detail(row)) for row in seen)
     print_table(("NAME", "STATUS", "REASON", "LATENCY", "DETAIL"), cells)
-    if any(row.status is not NodeStatus.ONLINE for row in seen):
+    if any(row.status is not NodeStatus.ONLINE or row.status_reason for row in seen):
         ctx.exit(1)
 
 
@@ -88,3 +89,15 @@ def _cells(row: Node) -> tuple[object, ...]:
 
 def _latency(row: Node) -> str | None:
     return None if row.latency_ms is None else f"{row.latency_ms:.1f} ms"
+
+
+def _detail(row: Node) -> str:
+    """The reason as a sentence, and what mends it on the node, where one command does."""
+    sentence = (row.status_detail or "").partition("\n")[0]
+    user, root = shlex.quote(row.ssh_user), shlex.quote(row.projects_root)
+    mending = {
+        "root_missing": f"install -d -o {user} -m 755 {root}",
+        "root_unsafe": f"chmod go-w {root}",
+        "root_not_writable": f"chown {user} {root}",
+    }.get(row.status_reason or "")
+    return f"{sentence} On the node: {mending}" if mending else sentence

@@ -1,7 +1,7 @@
 """How rows are printed: tables for people, JSON (the same fields as REST) for programs."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,17 +28,22 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
-    """One `name  value` a line."""
-    lines = [(name, cell_text(value)) for name, value in pairs]
+    """One `name  value` a line, one for each part of what has parts (`error.code`); a text's next lines indented."""
+    lines = [(name, text) for name, value in pairs for name, text in _parts(name, value)]
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
-        click.echo(f"{name.ljust(width)}  {text}")
+        first, *others = text.splitlines() or ["-"]
+        click.echo(f"{name.ljust(width)}  {first}")
+        for line in others:
+            click.echo(f"{' ' * width}    {line}")
 
 
 def cell_text(value: Any) -> str:
     """What is not there is a dash; one line always."""
     if value is None or value == "":
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, datetime):
         return ago(value)
     return " ".join(printable(str(value)).split())
@@ -56,3 +61,13 @@ def ago(moment: datetime) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} ago"
     return f"{seconds} s ago"
+
+
+def _parts(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for part, inner in value.items():
+            yield from _parts(f"{name}.{part}", inner)
+    elif isinstance(value, list | dict):
+        yield name, ", ".join(map(cell_text, value)) or "-"
+    else:
+        yield name, printable(value) if isinstance(value, str) and value else cell_text(value)

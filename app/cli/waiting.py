@@ -10,7 +10,7 @@ import click
 from flask import Flask, current_app
 
 from app.cli.act import actor
-from app.cli.show import cell_text
+from app.cli.show import cell_text, told
 from app.db import release
 from app.errors import WrongState
 from app.jobs.runner import Runner
@@ -23,6 +23,7 @@ _LOOK_SECONDS: Final = 0.2
 _TAIL_LINES: Final = 20
 _TAIL_BYTES: Final = 64 * 1024
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells say it
+_CLEANING_SECONDS: Final = 15.0
 _PERCENT_STEP: Final = 10
 
 
@@ -31,21 +32,35 @@ def finish(job_id: int) -> None:
 
     Ctrl-C asks the job to stop and goes on waiting for the proof; a second one leaves it to others.
     """
-    runner = in_background(job_id)
-    job = follow(job_id, runner, _Line(sys.stderr.isatty()))
+    job = follow(job_id, in_background(job_id), _Line(sys.stderr.isatty()))
     if job.state is JobState.SUCCEEDED:
         click.echo(f"{job.kind} {cell_text(job.project_name)} on {cell_text(job.node_name)}: done (job {job.id})")
         return
-    click.echo(_tail(job_id), err=True, nl=False)
-    click.echo(f"Error: job {job.id} {job.state.value}: {cell_text(job.error_message)} [{job.error_code}]", err=True)
+    tail = _tail(job_id)
+    sentence, *details = told(job.error_message, job.error_code)
+    news = [line for line in details if line not in tail]
+    click.echo("\n".join([*tail, f"Error: job {job.id} {job.state.value}: {sentence}", *news]), err=True)
     click.get_current_context().exit(1)
 
 
-def in_background(job_id: int) -> Runner:
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The job's runner in this process, and the thread that it runs in."""
+
+    runner: Runner
+    thread: threading.Thread
+
+    def end(self) -> None:
+        """The job has ended; its remains are being cleared from the node. They may stay: the server clears hourly."""
+        self.thread.join(_CLEANING_SECONDS)
+
+
+def in_background(job_id: int) -> Here:
     """Have the job run by this process when nobody else has it."""
     runner = Runner(_app(), runtime().registry)
-    threading.Thread(target=_run_to_the_end, args=[_app(), runner, job_id], name=f"job-{job_id}", daemon=True).start()
-    return runner
+    here = Here(runner, threading.Thread(target=_run_to_the_end, args=[_app(), runner, job_id], daemon=True))
+    here.thread.start()
+    return here
 
 
 class Shown(Protocol):
@@ -101,10 +116,10 @@ class _Line:
             click.echo("\r\x1b[K", err=True, nl=False)
 
 
-def follow(job_id: int, runner: Runner, shown: Shown) -> Job:
+def follow(job_id: int, here: Here, shown: Shown) -> Job:
     """To the job's end. Ctrl-C asks it to stop; a second one ends the command with status 130."""
     asked_to_stop = False
-    leases = _Every(current_app.config["JOB_LEASE_SECONDS"] / 4, runner)
+    leases = _Every(current_app.config["JOB_LEASE_SECONDS"] / 4, here.runner)
     while True:
         try:
             job = jobs.get_job(job_id)
@@ -112,6 +127,8 @@ def follow(job_id: int, runner: Runner, shown: Shown) -> Job:
             shown.show(job)
             if is_finished:
                 shown.end()
+                release()
+                here.end()
                 return job
             release()
             leases.tick()
@@ -148,9 +165,8 @@ def _ask_to_stop(job_id: int) -> None:
     click.echo("Stopping; waiting until nothing of it runs on the node. Ctrl-C again leaves.", err=True)
 
 
-def _tail(job_id: int) -> str:
-    lines = log_text(job_id)[-_TAIL_BYTES:].splitlines()[-_TAIL_LINES:]
-    return "".join(f"  {line}\n" for line in lines)
+def _tail(job_id: int) -> list[str]:
+    return [f"  {line}" for line in log_text(job_id)[-_TAIL_BYTES:].splitlines()[-_TAIL_LINES:]]
 
 
 def _app() -> Flask:

@@ -40,7 +40,7 @@ def test_what_did_not_run_to_its_end_has_a_status_of_its_own(cloned: Installatio
     out = cloned.run("project", "run", "app", "--cwd", "out", "--", "true")
     assert (out.exit_code, "[path_escape]" in out.stderr) == (125, True)
     refused = cloned.run("project", "run", "app", "--", "cat", "/etc/passwd")
-    assert (refused.exit_code, "  argv: " in refused.stderr) == (1, True)
+    assert (refused.exit_code, "argv: " in refused.stderr) == (1, True)
     refused = cloned.run("project", "run", "app", "--env", "A", "--", "true")
     assert (refused.exit_code, "NAME=VALUE" in refused.stderr) == (1, True)
 

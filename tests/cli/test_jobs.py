@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from tests.cli.conftest import Installation
@@ -20,6 +22,24 @@ def test_a_job_is_listed_shown_and_read(failed: Installation) -> None:
     assert failed.json("job", "list", "--state", "SUCCEEDED") == []
     assert "project.clone" in failed.ok("job", "show", "1")
     assert "project.clone app on node here" in failed.ok("job", "log", "1")
+
+
+def test_states_are_known_in_lower_case_too(failed: Installation) -> None:
+    assert len(failed.json("job", "list", "--state", "failed")) == 1
+
+
+def test_a_job_is_shown_without_words_of_python(failed: Installation) -> None:
+    shown = failed.ok("job", "show", "1")
+    assert "{" not in shown
+    assert re.search(r"^error\.code +git_not_found$", shown, re.MULTILINE)
+    assert "None" not in failed.ok("job", "list")
+
+
+def test_the_error_is_a_sentence_with_the_code_and_what_git_said_is_said_once(failed: Installation) -> None:
+    refused = failed.run("job", "retry", "1", "--wait")
+    lines = refused.stderr.splitlines()
+    assert sum(line.startswith("Error: job 2 FAILED: ") and line.endswith("[git_not_found]") for line in lines) == 1
+    assert len(set(lines)) == len(lines)
 
 
 def test_a_failed_job_is_retried_when_its_cause_is_gone(failed: Installation, forge: Forge) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Installation
@@ -98,3 +100,20 @@ def test_a_swapped_host_key_fails_the_probe_without_a_login(enrolled: Installati
     assert probed.exit_code == 1
     assert "host_key_mismatch" in probed.stdout
     assert fresh_sshd.login_attempts() == 0
+
+
+@pytest.mark.ssh
+def test_a_defect_is_told_with_the_command_that_mends_it_and_is_no_success(enrolled: Installation) -> None:
+    root = enrolled.json("node", "show", "here")["projects_root"]
+    Path(root).rmdir()
+    probed = enrolled.run("node", "probe", "here")
+    assert probed.exit_code == 1
+    assert "root_missing" in probed.stdout
+    assert f"-m 755 {root}" in probed.stdout
+
+
+@pytest.mark.ssh
+def test_a_node_is_shown_without_words_of_python(enrolled: Installation) -> None:
+    shown = enrolled.ok("node", "show", "here")
+    assert "facts.git_version" in shown
+    assert "{" not in shown
