@@ -12,15 +12,19 @@ from app.db import db, unit_of_work, utcnow
 from app.errors import ConnectionRefused, ConnectTimeout
 from app.models import HostKey as Pin
 from app.models import Node, NodeStatus, Probe
-from app.services import liveness, probes
+from app.services import hostkeys, keys, liveness, looks, nodes, probes
+from app.services.events import SYSTEM
 from app.services.liveness import Sweep
 from app.services.runtime import Runtime
 from app.services.targets import build_target
 from app.ssh.descriptors import descriptors_for, nodes_for
+from app.ssh.pool import ConnectionPool
 from app.ssh.recording import RecordingNodes
 from app.ssh.target import Target
 from app.ssh.watch import Heard, Result
 from tests.support.application import host_key_line
+from tests.support.fakes import FakeServer, silence
+from tests.support.sshd import KeyPair, SshdServer
 
 FACTS = b"git git version 2.39.5\nroot ok\nclock 0\n"
 
@@ -279,3 +283,38 @@ def test_too_few_open_files_are_told_at_the_start(
     monkeypatch.setattr(liveness, "raise_limit", lambda: 1)
     liveness.announce_limit()
     assert "ulimit -n" in caplog.text
+
+
+@pytest.mark.ssh
+def test_the_dead_do_not_hold_up_the_living(
+    app_context: None,
+    runtime: Runtime,
+    app: Flask,
+    sshd: SshdServer,
+    ssh_keypair: KeyPair,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two threads, and six nodes that accept and say nothing, asked before six that are well."""
+    monkeypatch.setattr(looks, "QUICK_SECONDS", 1.0)
+    app.config["PROBE_TIMEOUT_SECONDS"] = 20
+    before, sweep = (runtime.nodes, runtime.sweep), Sweep(2)
+    runtime.nodes, runtime.sweep = ConnectionPool(), sweep
+    key_id = keys.import_key("k", ssh_keypair.private, None, SYSTEM).id
+    with FakeServer(silence) as dead:
+        for number, port in enumerate([dead.port] * 6 + [sshd.port] * 6):
+            values = {"name": f"n{number}", "hostname": "127.0.0.1", "ssh_port": port, "ssh_user": sshd.target().user}
+            node_id = nodes.create_node(values | {"ssh_key_id": key_id, "projects_root": "/data/projects"}, SYSTEM).id
+            hostkeys.pin_public_key(node_id, str(sshd.host_keys()[0]), SYSTEM)
+        sweep.tick()
+        while _online() < 6 and sweep.lookers.busy:
+            threading.Event().wait(0.02)
+        waiting = len(sweep.lookers.busy)
+        sweep.close()
+        runtime.nodes.close()
+    runtime.nodes, runtime.sweep = before
+    assert (_online(), waiting) == (6, 6)
+
+
+def _online() -> int:
+    db.session.rollback()
+    return db.session.query(Node).filter_by(status=NodeStatus.ONLINE).count()
