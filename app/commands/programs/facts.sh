@@ -39,8 +39,15 @@ root_state() {
   is_private $(ls -ldn . 2>/dev/null) || state=unsafe
   [ "$state" = unsafe ] || [ -w . ] || state=not_writable
   fact root "$state"
-  usage -k disk_kib
-  usage -i inodes
+  room $(stat -f -c '%S %b %a %c %d' . 2>/dev/null)
+}
+
+# Size of a block, blocks, available ones, inodes, free ones. One stat is cheaper than df, which not every stat replaces.
+room() {
+  case $#$* in 5*[!0-9\ ]* | [!5]*) usage -k disk_kib; usage -i inodes; return 0 ;; esac
+  fact disk_kib_total "$(($2 * ($1 / 512) / 2))"
+  fact disk_kib_free "$(($3 * ($1 / 512) / 2))"
+  [ "$4" = 0 ] || printf 'inodes_total %s\ninodes_free %s\n' "$4" "$5"
 }
 
 is_private() {
