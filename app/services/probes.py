@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, or_, select, update
 
 from app.db import db, unit_of_work, utcnow
 from app.errors import NodeError
-from app.models import Probe
+from app.models import Node, Probe
 from app.services import sightings
 from app.services.looks import look
 from app.services.nodes import get_node
@@ -22,6 +22,7 @@ def list_probes(node_id: int, page: int, page_size: int) -> Page[Probe]:
 
 def probe_node(node_id: int) -> Probe:
     """Probe now, with facts, whatever the schedule says; the node's status follows."""
+    _hold(node_id)
     sightings.store({node_id: look(node_id)})
     get_node(node_id)
     probe: Probe = db.session.scalars(_of(node_id).limit(1)).one()
@@ -42,6 +43,14 @@ def forget_old_probes() -> None:
     oldest = utcnow() - timedelta(days=current_app.config["PROBE_HISTORY_DAYS"])
     with unit_of_work() as session:
         session.execute(delete(Probe).where(Probe.started_at < oldest))
+
+
+def _hold(node_id: int) -> None:
+    """The schedule does not look at the same node meanwhile: one question, one answer in the history."""
+    until = utcnow() + timedelta(seconds=3 * current_app.config["PROBE_TIMEOUT_SECONDS"])
+    is_due_before = or_(Node.next_probe_at.is_(None), Node.next_probe_at < until)
+    with unit_of_work() as session:
+        session.execute(update(Node).where(Node.id == node_id, is_due_before).values(next_probe_at=until))
 
 
 def _of(node_id: int) -> Select[Any]:

@@ -181,6 +181,7 @@ def span(seconds: float | None) -> str:
     """A length of time in one unit: `41 seconds`, `3 minutes`, `2 days`."""
     if seconds is None:
         return "–"
+    seconds = max(seconds, 0.0)
     for least, unit, name in _SPANS:
         if seconds >= least:
             return f"{seconds / unit:.0f} {name}"
