@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, event
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, event, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import DeclarativeBase
 
 BUSY_TIMEOUT_MS: Final = 15_000
 _WRITES: Final = "bareboat_writes"
+_SAMPLES: Final = 1_000
 
 
 class Base(DeclarativeBase):
@@ -80,6 +81,15 @@ def unit_of_work() -> Iterator[Any]:
 def release() -> None:
     """End the session's transaction and give its connection back: nothing is held open while SSH runs."""
     db.session.rollback()
+
+
+def refresh_statistics() -> None:
+    """Where two indexes would do, SQLite knows the better one by samples only; PostgreSQL takes its own."""
+    if db.engine.dialect.name != "sqlite":
+        return
+    with unit_of_work() as session:
+        session.execute(text(f"PRAGMA analysis_limit={_SAMPLES}"))
+        session.execute(text("ANALYZE"))
 
 
 @event.listens_for(Engine, "connect")

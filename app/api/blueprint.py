@@ -89,11 +89,18 @@ def _paged(view: View) -> Callable[..., Any]:
     return listed
 
 
-def _position(page: Page[Any]) -> dict[str, int]:
-    """The same words as flask-smorest's own pagination."""
-    position = {"total": page.total, "total_pages": -(-page.total // page.page_size), "page": page.page}
+def _position(page: Page[Any]) -> dict[str, int | bool]:
+    """The same words as flask-smorest's own pagination; where the total is only the least, the last page is not known
+    and not told."""
+    position: dict[str, int | bool] = {"total": page.total, "page": page.page}
     if page.total:
-        position |= {"first_page": 1, "last_page": page.pages}
+        position["first_page"] = 1
+    if page.is_exact:
+        position["total_pages"] = -(-page.total // page.page_size)
+    else:
+        position["total_is_exact"] = False
+    if page.is_exact and page.total:
+        position["last_page"] = page.pages
     if 1 < page.page <= page.pages:
         position["previous_page"] = page.page - 1
     if page.page < page.pages:

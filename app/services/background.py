@@ -9,9 +9,9 @@ from flask import current_app
 from sqlalchemy import delete, select
 
 from app.commands.durable import Orphan
-from app.db import db, release, unit_of_work, utcnow
+from app.db import db, refresh_statistics, release, unit_of_work, utcnow
 from app.errors import BareboatError
-from app.models import FINAL_STATES, Job, Node, NodeStatus
+from app.models import CHANGING_STATES, Job, Node, NodeStatus
 from app.services.probes import forget_old_probes
 from app.services.schedule_runs import forget_old_runs
 from app.services.targets import build_worker_client
@@ -27,7 +27,8 @@ def clear_history() -> None:
     forget_old_runs()
     oldest = utcnow() - timedelta(days=current_app.config["JOB_HISTORY_DAYS"])
     with unit_of_work() as session:
-        session.execute(delete(Job).where(Job.state.in_(FINAL_STATES), Job.finished_at < oldest))
+        session.execute(delete(Job).where(Job.finished_at < oldest, Job.state.not_in(CHANGING_STATES)))
+    refresh_statistics()
 
 
 def clear_nodes() -> None:

@@ -4,11 +4,13 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload, lazyload
 
 from app.db import db, unit_of_work, utcnow
 from app.errors import ACT_FAILURES, NotFound, ProjectBusy, Throttled, WrongState
 from app.jobs.journal import log_size, read_log
-from app.models import CHANGING_STATES, Event, Job, JobState
+from app.models import CHANGING_STATES, Event, Job, JobState, Node
+from app.models.job import UNDER_WAY
 from app.services.events import Actor, event
 from app.services.paging import Page, paginate, sorted_by
 from app.services.runtime import runtime
@@ -17,12 +19,17 @@ LOG_READ_LIMIT = 1024 * 1024
 MOST_QUEUED = 10_000
 MOST_QUEUED_BY_ONE = 5_000
 _SORTABLE = {"id": Job.id, "created_at": Job.created_at, "finished_at": Job.finished_at, "kind": Job.kind}
+_WITH_NODE = joinedload(Job.node).options(lazyload(Node.ssh_key), lazyload(Node.host_keys))
 
 
 def list_jobs(filters: dict[str, Any], sort: str | None, page: int, page_size: int) -> Page[Job]:
     """`filters`: equal values of `state`, `kind`, `project_id`, `node_id`; the newest first unless sorted."""
     rows = select(Job).filter_by(**filters).order_by(Job.id.desc())
-    return paginate(sorted_by(rows, sort, _SORTABLE), page, page_size)
+    return paginate(sorted_by(rows, sort, _SORTABLE), page, page_size, _WITH_NODE)
+
+
+def latest_jobs(limit: int) -> list[Job]:
+    return list(db.session.scalars(select(Job).options(_WITH_NODE).order_by(Job.id.desc()).limit(limit)))
 
 
 def state_counts() -> dict[str, int]:
@@ -39,12 +46,12 @@ def get_job(job_id: int) -> Job:
 
 def find_job_under_way(project_id: int) -> Job | None:
     """The job that is changing this project, queued or running."""
-    return db.session.scalar(select(Job).where(Job.project_id == project_id, Job.state.in_(CHANGING_STATES)))
+    return db.session.scalar(select(Job).where(Job.project_id == project_id, UNDER_WAY))
 
 
-def under_way_by_project() -> dict[int, Job]:
-    """The jobs that are changing projects now, by project id."""
-    rows = db.session.scalars(select(Job).where(Job.project_id.is_not(None), Job.state.in_(CHANGING_STATES)))
+def under_way_by_project(project_ids: list[int]) -> dict[int, Job]:
+    """The jobs that are changing these projects now, by project id."""
+    rows = db.session.scalars(select(Job).where(Job.project_id.in_(project_ids), UNDER_WAY))
     return {job.project_id: job for job in rows if job.project_id is not None}
 
 

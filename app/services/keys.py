@@ -66,6 +66,16 @@ def nodes_using(key_id: int) -> list[str]:
     return list(db.session.scalars(select(Node.name).where(Node.ssh_key_id == key_id).order_by(Node.name)))
 
 
+def users_by_key(key_ids: list[int], most: int) -> dict[int, list[str]]:
+    """Names of some nodes that log in with each key, `most` of each."""
+    place = func.row_number().over(partition_by=Node.ssh_key_id, order_by=Node.name).label("place")
+    ranked = select(Node.ssh_key_id, Node.name, place).where(Node.ssh_key_id.in_(key_ids)).subquery()
+    named: dict[int, list[str]] = {key_id: [] for key_id in key_ids}
+    for row in db.session.execute(select(ranked).where(ranked.c.place <= most).order_by(ranked.c.place)):
+        named[row.ssh_key_id].append(row.name)
+    return named
+
+
 def use_counts() -> dict[int, int]:
     """Number of nodes by key id."""
     rows = db.session.execute(select(Node.ssh_key_id, func.count()).group_by(Node.ssh_key_id))

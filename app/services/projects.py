@@ -8,6 +8,7 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload, lazyload
 
 from app.commands.gitstatus import ProjectStatus as LiveStatus
 from app.commands.giturl import GitUrl, ensure_allowed
@@ -31,19 +32,20 @@ from app.models import Job, Node, NodeStatus, Project, ProjectStatus, Role
 from app.services import jobs
 from app.services.events import Actor, changes, event
 from app.services.nodes import find_node_by_token
-from app.services.paging import Page, paginate, sorted_by
+from app.services.paging import COUNT_LIMIT, SEARCH_COUNT_LIMIT, Page, paginate, sorted_by
 from app.services.runtime import runtime
 from app.services.targets import build_worker_client
 
 _SORTABLE = {
     "id": Project.id,
     "name": Project.name_folded,
-    "status": Project.status,
+    "status": (Project.status, Project.name_folded),
     "created_at": Project.created_at,
     "last_synced_at": Project.last_synced_at,
 }
 MOST_LOOKS = 8  # at once; half of the threads that gunicorn.conf.py gives to the web
 _looks = BoundedSemaphore(MOST_LOOKS)
+_WITH_NODE = joinedload(Project.node).options(lazyload(Node.ssh_key), lazyload(Node.host_keys))
 _CLONE_FIELDS = ("git_url", "branch", "depth", "submodules")
 
 
@@ -54,7 +56,8 @@ def list_projects(
     rows = select(Project).filter_by(**filters).order_by(Project.name_folded, Project.id)
     if search:
         rows = rows.where(Project.name_folded.contains(search.lower(), autoescape=True))
-    return paginate(sorted_by(rows, sort, _SORTABLE), page, page_size)
+    most = SEARCH_COUNT_LIMIT if search else COUNT_LIMIT
+    return paginate(sorted_by(rows, sort, _SORTABLE), page, page_size, _WITH_NODE, count_limit=most)
 
 
 def status_counts() -> dict[str, int]:
@@ -62,10 +65,10 @@ def status_counts() -> dict[str, int]:
     return {status.value: 0 for status in ProjectStatus} | {status.value: count for status, count in rows}
 
 
-def counts_by_node() -> dict[int, int]:
-    """Number of projects by node id."""
-    rows = db.session.execute(select(Project.node_id, func.count().label("projects")).group_by(Project.node_id))
-    return {row.node_id: row.projects for row in rows}
+def counts_by_node(node_ids: list[int]) -> dict[int, int]:
+    """Number of projects by node id, of those that have any."""
+    rows = select(Project.node_id, func.count().label("projects")).where(Project.node_id.in_(node_ids))
+    return {row.node_id: row.projects for row in db.session.execute(rows.group_by(Project.node_id))}
 
 
 def get_project(project_id: int) -> Project:

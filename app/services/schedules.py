@@ -5,12 +5,13 @@ from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload, lazyload
 
 from app.db import db, unit_of_work, utcnow
 from app.errors import Invalid, NameTaken, NotFound
 from app.jobs.cron import ensure_cron, local_time, next_due
 from app.jobs.cron import time_zones as time_zones
-from app.models import Job, Project, RunOutcome, Schedule, ScheduledRun
+from app.models import Job, Node, Project, RunOutcome, Schedule, ScheduledRun
 from app.services import jobs
 from app.services.events import Actor, event
 from app.services.paging import Page, paginate, sorted_by
@@ -24,13 +25,16 @@ _SORTABLE = {
     "created_at": Schedule.created_at,
 }
 _DEFAULTS: dict[str, Any] = {"kind": "project.pull", "params": {}, "timezone": "UTC", "enabled": True}
+_WITH_NODE = (
+    joinedload(Schedule.project).joinedload(Project.node).options(lazyload(Node.ssh_key), lazyload(Node.host_keys))
+)
 _PLANNING = frozenset({"cron", "timezone", "enabled"})
 
 
 def list_schedules(filters: dict[str, Any], sort: str | None, page: int, page_size: int) -> Page[Schedule]:
     """`filters`: equal values of `project_id`, `enabled`; by name unless sorted."""
     rows = select(Schedule).filter_by(**filters).order_by(Schedule.name)
-    return paginate(sorted_by(rows, sort, _SORTABLE), page, page_size)
+    return paginate(sorted_by(rows, sort, _SORTABLE), page, page_size, _WITH_NODE)
 
 
 def project_schedules(project_id: int) -> list[Schedule]:

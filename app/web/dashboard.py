@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import render_template
 
 from app.edge.identity import may, requires
-from app.services import events, jobs, keys, nodes, projects
+from app.services import choices, events, jobs, keys, nodes, projects
 from app.web.blueprint import web
 
 RECENT_JOBS = 8
@@ -35,16 +35,15 @@ def home() -> str:
         node_counts=nodes.status_counts(),
         project_counts=project_counts,
         steps=_first_steps(has_project=any(project_counts.values())),
-        jobs=jobs.list_jobs({}, None, 1, RECENT_JOBS).items,
+        jobs=jobs.latest_jobs(RECENT_JOBS),
         events=events.latest_events(RECENT_EVENTS) if may("admin") else None,
     )
 
 
 def _first_steps(has_project: bool) -> FirstSteps:
-    known = nodes.all_nodes()
     return FirstSteps(
         has_key=keys.list_keys(1, 1).total > 0,
-        has_node=bool(known),
-        is_pinned=any(node.host_keys for node in known),
+        has_node=choices.has_nodes(),
+        is_pinned=choices.has_pins(),
         has_project=has_project,
     )

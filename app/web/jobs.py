@@ -6,11 +6,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app.edge.identity import actor, requires
 from app.errors import BareboatError
-from app.services import jobs, nodes, projects
-from app.services.paging import MAX_PAGE_SIZE
+from app.services import choices, jobs
 from app.web.blueprint import web
 from app.web.joblog import log_end, log_from
-from app.web.paging import PAGE_SIZE, asked_id, asked_page, asked_word
+from app.web.paging import PAGE_SIZE, asked_id, asked_page, asked_word, is_refresh
 from app.web.refusals import refuse
 from app.web.words import JOB_STATES, KINDS
 
@@ -25,8 +24,8 @@ def list_jobs() -> str:
         "jobs/list.html",
         page=jobs.list_jobs(filters, None, asked_page(), PAGE_SIZE),
         filters=filters,
-        nodes=nodes.all_nodes(),
-        projects=projects.list_projects({}, None, None, 1, MAX_PAGE_SIZE).items,
+        nodes=[] if is_refresh() else choices.node_names(),
+        projects=[] if is_refresh() else choices.project_names(filters.get("project_id")),
     )
 
 

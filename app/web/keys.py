@@ -13,6 +13,7 @@ from app.web.forms import Form
 from app.web.paging import PAGE_SIZE, asked_page
 from app.web.refusals import refuse
 
+USERS_SHOWN = 10
 _GENERATE_FIELDS = {"name_taken": "name"}
 _IMPORT_FIELDS = {"name_taken": "name", "key_unreadable": "private_key"}
 
@@ -21,7 +22,8 @@ _IMPORT_FIELDS = {"name_taken": "name", "key_unreadable": "private_key"}
 @requires("viewer")
 def list_keys() -> str:
     page = keys.list_keys(asked_page(), PAGE_SIZE)
-    return render_template("keys/list.html", page=page, users={key.id: keys.nodes_using(key.id) for key in page.items})
+    users = keys.users_by_key([key.id for key in page.items], USERS_SHOWN)
+    return render_template("keys/list.html", page=page, users=users, counts=keys.use_counts())
 
 
 @web.get("/keys/new")

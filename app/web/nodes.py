@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, Conflict, Invalid
 from app.schemas.nodes import NodeCreateSchema, NodeUpdateSchema
-from app.services import hostkeys, keys, nodes, probes, projects
+from app.services import choices, hostkeys, keys, nodes, probes, projects
 from app.services.paging import MAX_PAGE_SIZE
 from app.web.blueprint import web
 from app.web.forms import Form
@@ -27,9 +27,8 @@ _FIELD_BY_CODE = {"path_unsafe": "projects_root", "name_taken": "name", "node_in
 def list_nodes() -> str:
     search, filters = asked_search(), asked_word("status", NODE_STATUSES)
     page = nodes.list_nodes(filters, search, None, asked_page(), PAGE_SIZE)
-    return render_template(
-        "nodes/list.html", page=page, search=search, filters=filters, project_counts=projects.counts_by_node()
-    )
+    counts = projects.counts_by_node([node.id for node in page.items])
+    return render_template("nodes/list.html", page=page, search=search, filters=filters, project_counts=counts)
 
 
 @web.get("/nodes/new")
@@ -134,7 +133,7 @@ def delete_node(node_id: int) -> Response:
 
 def _form_page(form: Form, node: Any = None) -> str:
     known = keys.list_keys(1, MAX_PAGE_SIZE).items
-    others = [other for other in nodes.all_nodes() if node is None or other.id != node.id]
+    others = [other for other in choices.node_names() if node is None or other.id != node.id]
     return render_template("nodes/form.html", form=form, node=node, keys=known, others=others)
 
 

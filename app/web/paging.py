@@ -4,6 +4,8 @@ from collections.abc import Collection
 
 from flask import request
 
+from app.edge.identity import BACKGROUND_HEADER
+
 PAGE_SIZE = 50
 _LAST_PAGE = 100_000
 
@@ -26,3 +28,8 @@ def asked_word(name: str, allowed: Collection[str]) -> dict[str, str]:
 def asked_id(name: str) -> dict[str, int]:
     value = request.args.get(name, type=int)
     return {name: value} if value and 0 < value < 2**31 else {}
+
+
+def is_refresh() -> bool:
+    """A page that refreshes itself takes its live part only: what stands around it need not be read again."""
+    return BACKGROUND_HEADER in request.headers

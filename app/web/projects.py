@@ -11,11 +11,11 @@ from werkzeug.wrappers import Response
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, Conflict, Invalid
 from app.schemas.projects import CheckoutSchema, CloneSchema, ProjectUpdateSchema, PullSchema
-from app.services import jobs, nodes, projects, schedules
+from app.services import choices, jobs, projects, schedules
 from app.web.blueprint import web
 from app.web.forms import Form
 from app.web.joblog import log_end
-from app.web.paging import PAGE_SIZE, asked_id, asked_page, asked_search, asked_word
+from app.web.paging import PAGE_SIZE, asked_id, asked_page, asked_search, asked_word, is_refresh
 from app.web.refusals import refuse
 from app.web.words import PROJECT_STATUSES, why_no_work
 
@@ -47,9 +47,14 @@ class NodeChoice:
 def list_projects() -> str:
     search, filters = asked_search(), asked_word("status", PROJECT_STATUSES) | asked_id("node_id")
     page = projects.list_projects(filters, search, None, asked_page(), PAGE_SIZE)
-    under_way = jobs.under_way_by_project()
+    under_way = jobs.under_way_by_project([project.id for project in page.items])
     return render_template(
-        "projects/list.html", page=page, search=search, filters=filters, under_way=under_way, nodes=nodes.all_nodes()
+        "projects/list.html",
+        page=page,
+        search=search,
+        filters=filters,
+        under_way=under_way,
+        nodes=[] if is_refresh() else choices.node_names(),
     )
 
 
@@ -188,9 +193,9 @@ def _pull_values() -> dict[str, str]:
 
 
 def _clone_page(form: Form, in_the_way: Any = None) -> str:
-    choices = [_choice(node) for node in nodes.all_nodes()]
+    offered = [_choice(node) for node in choices.nodes_for_work()]
     taken = projects.get_project(in_the_way["id"]) if in_the_way else None
-    return render_template("projects/new.html", form=form, choices=choices, taken=taken)
+    return render_template("projects/new.html", form=form, choices=offered, taken=taken)
 
 
 def _delete_page(project_id: int, form: Form) -> str:

@@ -92,6 +92,12 @@ class Server:
             path.unlink()
         self.start()
 
+    @property
+    def pid(self) -> int:
+        """Of the listener."""
+        assert self._process is not None
+        return self._process.pid
+
     def sessions(self) -> list[int]:
         """Process ids below the listener, children before their parents."""
         return _descendants(self._process.pid) if self._process else []

@@ -1,0 +1,66 @@
+"""Bareboat's ConnectionPool, as its services use it: keepalives, reads in a persistent shell, runs."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from app.commands.base import Command
+from app.commands.paths import ProjectsRoot
+from app.commands.probe import facts, parse_facts
+from app.secrets import Secret
+from app.ssh.pool import ConnectionPool
+from app.ssh.target import Target
+from bench.peers.base import Fleet, main
+
+IN_FLIGHT = 16
+PATIENCE_SECONDS = 10.0
+TRUE = Command(program=":\n", arguments=(), timeout_seconds=10)
+
+
+class Bareboat:
+    def __init__(self, fleet: Fleet) -> None:
+        key = Secret(Path(fleet.key_path).read_text())
+        self._targets = [
+            Target(node.name, fleet.address, node.port, fleet.user, key, "bench", (fleet.host_key,))
+            for node in fleet.nodes
+        ]
+        self._facts = facts(ProjectsRoot(fleet.root))
+        self._pool = ConnectionPool(idle_seconds=3600)
+        self._threads = ThreadPoolExecutor(IN_FLIGHT)
+
+    def cold(self) -> int:
+        return self._on_all(lambda target: self._pool.run(target, TRUE).exit_status == 0)
+
+    def liveness(self) -> int:
+        """As the sweep does it: all are asked, then answers are taken as they come."""
+        heard: SimpleQueue[tuple[int, float | None]] = SimpleQueue()
+        asked = dict(enumerate(self._targets))
+        lost = self._pool.beat(asked, heard)
+        answered = 0
+        for _ in range(len(asked) - len(lost)):
+            try:
+                answered += heard.get(timeout=PATIENCE_SECONDS)[1] is not None
+            except Empty:
+                break
+        return answered
+
+    def command(self) -> int:
+        return self._on_all(lambda target: self._pool.run(target, TRUE).exit_status == 0)
+
+    def facts(self) -> int:
+        return self._on_all(lambda target: bool(parse_facts(self._pool.read(target, self._facts).stdout).kernel))
+
+    def one(self) -> None:
+        self._pool.read(self._targets[0], TRUE)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        self._pool.close()
+
+    def _on_all(self, act: Callable[[Target], bool]) -> int:
+        return sum(self._threads.map(act, self._targets))
+
+
+if __name__ == "__main__":
+    main(Bareboat)

@@ -1,0 +1,57 @@
+"""What processes have used: CPU seconds and memory of a whole tree, read from /proc."""
+
+import ctypes
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2): what our children leave behind becomes our child, and is counted
+
+
+def adopt_orphans() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def tree(pid: int) -> list[int]:
+    """This process and all below it."""
+    found = [pid]
+    for each in found:
+        found += _children(each)
+    return found
+
+
+def cpu_seconds(roots: Iterable[int]) -> float:
+    """Of these processes, all below them, and those below that have ended and were waited for."""
+    return sum(_cpu_of(pid) for root in roots for pid in tree(root))
+
+
+def memory_mib(root: int) -> float:
+    """Proportional set size: what is shared with others is counted in part."""
+    return sum(_pss_kib(pid) for pid in tree(root)) / 1024
+
+
+def _children(pid: int) -> list[int]:
+    """A process may end while it is looked at; then it has none."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(word) for task in tasks for word in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _cpu_of(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(int(field) for field in fields[11:15]) / _TICKS  # utime stime cutime cstime, see proc(5)
+
+
+def _pss_kib(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
