@@ -5,7 +5,7 @@ Exit status: 0 done, 1 refused or failed, 2 wrong words. No secret is ever taken
 
 from flask import Flask
 
-from app.cli import commands, hostkeys, jobs, keys, nodes, projects, schedules, setup, users
+from app.cli import commands, credentials, githosts, hostkeys, jobs, keys, nodes, projects, schedules, setup, users
 
 __all__ = ["commands", "hostkeys", "init_app"]
 
@@ -17,6 +17,8 @@ def init_app(app: Flask) -> None:
         users.user,
         users.token,
         keys.key,
+        credentials.credential,
+        githosts.git_host,
         nodes.node,
         projects.project,
         jobs.job,

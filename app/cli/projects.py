@@ -10,6 +10,7 @@ from app.cli.waiting import finish
 from app.models import Job, Project
 from app.schemas.projects import CloneSchema, ProjectSchema, WorkingTreeSchema
 from app.services import projects
+from app.services.credentials import get_credential_by_name
 from app.services.nodes import get_node_by_name
 from app.services.paging import MAX_PAGE_SIZE
 
@@ -28,10 +29,12 @@ def project() -> None:
 @click.option("--node", "node_name", required=True, help="Name of the node to clone to.")
 @click.option("--branch", help="Instead of the repository's default.")
 @click.option("--depth", type=int, help="Only so many commits.")
+@click.option("--credential", help="Name of a git credential for the address's server.")
 @click.option("--submodules", is_flag=True, default=None, help="Submodules too.")
 @click.option("--wait", is_flag=True, help="Run the job here, or follow it, to its end.")
-def clone_project(node_name: str, wait: bool, **given: Any) -> None:
+def clone_project(node_name: str, credential: str | None, wait: bool, **given: Any) -> None:
     """Clone a repository to a node."""
+    given["git_credential_id"] = get_credential_by_name(credential).id if credential else None
     values = load(CloneSchema(), {**given, "node_id": get_node_by_name(node_name).id})
     _conclude(projects.request_clone(values, actor()), wait)
 
@@ -44,6 +47,17 @@ def clone_project(node_name: str, wait: bool, **given: Any) -> None:
 def pull_project(name: str, node_name: str | None, strategy: str, wait: bool) -> None:
     """Fetch, then fast-forward; or reset to the upstream, keeping what was in a recovery ref."""
     _conclude(projects.request_pull(_find(name, node_name).id, strategy, actor()), wait)
+
+
+@project.command("credential")
+@click.argument("name")
+@click.argument("credential", required=False)
+@on_node
+def use_credential(name: str, credential: str | None, node_name: str | None) -> None:
+    """Use this git credential from now on; without one: none."""
+    credential_id = get_credential_by_name(credential).id if credential else None
+    projects.update_project(_find(name, node_name).id, {"git_credential_id": credential_id}, actor())
+    click.echo(f"{name} uses {credential or 'no git credential'}")
 
 
 @project.command("checkout")

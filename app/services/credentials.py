@@ -29,6 +29,11 @@ def all_credentials() -> list[GitCredential]:
     return list(db.session.scalars(select(GitCredential).order_by(GitCredential.name)))
 
 
+def fitting(git_url: str) -> list[GitCredential]:
+    url = GitUrl.parse(git_url)
+    return [credential for credential in all_credentials() if is_for(credential, url)]
+
+
 def get_credential(credential_id: int) -> GitCredential:
     credential = db.session.get(GitCredential, credential_id)
     if credential is None:
@@ -121,10 +126,9 @@ def open_access(project: Project) -> Access:
     return Access(credential.name, git, secret, url.user or credential.username)
 
 
-def note_use(credential_id: int | None) -> None:
-    if credential_id is not None:
-        with unit_of_work() as session:
-            session.get_one(GitCredential, credential_id).last_used_at = utcnow()
+def note_use(credential_id: int) -> None:
+    with unit_of_work() as session:
+        session.get_one(GitCredential, credential_id).last_used_at = utcnow()
 
 
 def _take_key(row: GitCredential, private_key: Secret, passphrase: Secret | None) -> Secret:

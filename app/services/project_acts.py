@@ -116,10 +116,9 @@ def _beginning(context: JobContext, project: Project) -> str:
 
 def _note_use(context: JobContext, project: Project) -> None:
     """Lets the database go."""
-    credential_id = project.git_credential_id
-    if credential_id is not None and not context.is_attached:
-        context.say(f"With the git credential {project.git_credential.name!r}." if project.git_credential else "")
-        note_use(credential_id)
+    if project.git_credential is not None and not context.is_attached:
+        context.say(f"With the git credential {project.git_credential.name!r}.")
+        note_use(project.git_credential.id)
     release()
 
 

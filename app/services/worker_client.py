@@ -57,7 +57,8 @@ class WorkerClient:
 
     def clone_project(self, order: CloneOrder, act: Act) -> Outcome:
         """Clone into the projects root; afterwards it is there whole, or not at all."""
-        ensure_host_known(order.access, order.url)
+        if not act.is_attached:  # what runs already is followed to its end
+            ensure_host_known(order.access, order.url)
         command = git.clone(
             self._root,
             order.name,
@@ -84,7 +85,8 @@ class WorkerClient:
         access: Access = NOBODY,
     ) -> Outcome:
         """Fetch, then fast-forward, or reset with a recovery ref. A refusal leaves the tree as it was."""
-        ensure_host_known(access, url)
+        if not act.is_attached:
+            ensure_host_known(access, url)
         command = git.pull(
             self._root,
             name,

@@ -7,8 +7,10 @@ from flask import Flask
 from app.web import (
     account,
     commands,
+    credentials,
     dashboard,
     events,
+    githosts,
     hostkeys,
     jobs,
     keys,
@@ -27,8 +29,10 @@ from app.web.blueprint import web
 VIEWS: Final = (
     account,
     commands,
+    credentials,
     dashboard,
     events,
+    githosts,
     hostkeys,
     jobs,
     keys,

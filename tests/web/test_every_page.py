@@ -5,15 +5,19 @@ from collections.abc import Callable, Iterable
 import pytest
 from flask import Flask
 
-from app.services import schedules
+from app.secrets import Secret
+from app.services import credentials, githosts, schedules
 from app.services.events import SYSTEM
 from tests.web.conftest import Person
 
 FOR_ALL = ("/", "/nodes", "/nodes/1", "/projects", "/projects/1", "/projects/1/worktree", "/jobs", "/jobs/1", "/keys")
 FOR_ALL += ("/jobs/1/log", "/tokens", "/account", "/schedules", "/schedules/1")
+FOR_ALL += ("/credentials", "/git-hosts")
 FOR_OPERATORS = ("/projects/new", "/projects/1/delete", "/projects/1/edit", "/projects/1/reset", "/projects/1/command")
 FOR_OPERATORS += ("/projects/1/schedules/new", "/schedules/1/delete")
+FOR_OPERATORS += ("/projects/1/credential",)
 FOR_ADMINS = ("/nodes/new", "/nodes/1/edit", "/nodes/1/delete", "/nodes/1/host-keys/1/unpin", "/keys/new", "/events")
+FOR_ADMINS += ("/credentials/new", "/credentials/1/delete")
 FOR_ADMINS += ("/keys/1/delete", "/users", "/users/new", "/users/1", "/users/2")
 OPEN = {"web.static", "web.login", "web.log_in", "web.logout"}
 
@@ -23,6 +27,9 @@ def content(app: Flask, request_clone: Callable[..., tuple[int, int]]) -> None:
     """One key, node, project, job and schedule, each with the id 1."""
     assert request_clone() == (1, 1)
     with app.app_context():
+        values = {"name": "shop", "kind": "https", "host": "git.example.com", "username": "bot"}
+        credentials.create_credential(values | {"token": Secret("t0ken")}, SYSTEM)
+        githosts.create_host("github.com", 22, SYSTEM)
         schedules.create_schedule({"name": "nightly", "project_id": 1, "cron": "0 4 * * *"}, SYSTEM)
 
 

@@ -73,7 +73,23 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// Of the git credentials, those for the address that is typed; the server holds to it, too.
+function limitToFitting(select) {
+  const address = document.getElementById(select.dataset.fits);
+  const limit = () => {
+    const url = address.value.match(/^(https|ssh):\/\/(?:[^@/]*@)?([^:/]+)/) || address.value.match(/^()(?:[^@/:]*@)?([^:/]+):/);
+    for (const option of select.querySelectorAll("option[data-host]")) {
+      const fits = !url || (option.dataset.kind === (url[1] || "ssh") && option.dataset.host === url[2].toLowerCase());
+      option.hidden = option.disabled = !fits;
+      if (!fits && option.selected) select.value = "";
+    }
+  };
+  address.addEventListener("input", limit);
+  limit();
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  for (const select of document.querySelectorAll("select[data-fits]")) limitToFitting(select);
   offerCopying(document);
   for (const box of document.querySelectorAll("pre.log")) scrollToBottom(box);
   for (const box of document.querySelectorAll("pre.log[data-log-url]")) followLog(box);
