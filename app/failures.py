@@ -43,5 +43,4 @@ ACT_FAILURES: Final[dict[str, str]] = {
     "stop_unconfirmed": "The process could not be proved to have ended; its process ids are in the message.",
     "cancelled_before_start": "Cancelled before it started; nothing was done on the node.",
     "internal_error": "A fault in Bareboat itself; the controller's log has the details.",
-    "interrupted": "The controller stopped while the job ran; look at the project's status, then retry.",
 }

@@ -88,7 +88,7 @@ def _login_failure(error: BaseException | None, target: Target) -> NodeError:
     if error is None or isinstance(error, paramiko.AuthenticationException):
         failure: NodeError = AuthFailed(
             f"{target} does not accept the SSH key {target.key_fingerprint} for {target.user}; look at its "
-            "authorized_keys, and whether the account is locked. It is not tried again until somebody acts."
+            "authorized_keys, and whether the account is locked."
         )
     else:
         failure = ProtocolError(f"{target} hung up during the login; its own log says why.")
