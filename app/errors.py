@@ -6,20 +6,17 @@ BareboatError
 │   ├── InvalidGitUrl
 │   └── UnreadableKey       not a private key that we can use
 ├── Unauthenticated         nobody, or a wrong password or token            401
-├── Forbidden               somebody, without the right                     403
-│   └── CommandNotAllowed   a program that is not in ALLOWED_COMMANDS
+├── Forbidden: CommandNotAllowed   somebody, without the right              403
 ├── NotFound                                                                404
 ├── Conflict                a state in the way                              409
 │   ├── NameTaken  NodeInUse  KeyInUse  CredentialInUse  NodeOffline  NodeCordoned
 │   │   HostKeyUnpinned  KeyMissing  ProjectBusy  WrongState
 ├── Throttled               too many requests; try later                    429
-├── MasterKeyMissing  MasterKeyUnsafe  SecretUnreadable                     500
-├── DatabaseNotCurrent      its tables are older or newer than the code     500
+├── MasterKeyMissing  MasterKeyUnsafe  SecretUnreadable  DatabaseNotCurrent 500
 ├── NodeError               the node could not be spoken to                 502
 │   ├── HostKeyError: HostKeyUnknown  HostKeyMismatch
 │   ├── NameNotResolved  ConnectionRefused  NodeUnreachable  ConnectTimeout
-│   ├── AuthFailed  ProtocolError  ShellUnusable  NodeBusy
-│   ├── ShuttingDown        we stop; what runs on the node goes on
+│   ├── AuthFailed  ProtocolError  ShellUnusable  NodeBusy  ShuttingDown
 │   └── ConnectionLost      spoken to, then silence: what ran may still run
 ├── LeaseLost               another runner has the job; never shown     500
 └── ActFailed               the node answered, and the act did not succeed  502

@@ -41,7 +41,11 @@ def structure() -> dict[str, list[str]]:
     """The statement of every table and index, its lines in any order."""
     with db.engine.connect() as connection:
         rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        return {name: sorted(line.strip(" ,\t") for line in sql.replace(chr(34), "").splitlines()) for name, sql in rows}
+        return {name: sorted(line.strip(" ,\t") for line in _unquoted(sql).splitlines()) for name, sql in rows}
+
+
+def _unquoted(sql: str) -> str:
+    return sql.replace('"', "")
 
 
 def test_upgrading_from_nothing_makes_what_the_models_say(migrated: Flask) -> None:

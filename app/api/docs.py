@@ -17,9 +17,9 @@ blueprint = Blueprint(
 DESCRIPTION: Final = """
 Bareboat clones, pulls and watches git projects on machines that it reaches over SSH.
 
-**Who asks**: `Authorization: Bearer TOKEN` with an API token (made on the page *Your API tokens*, or by `flask token add`); a browser's
-session works too, with its CSRF token in the header `X-CSRFToken`. Each operation names the role it needs:
-*viewer* reads, *operator* also acts on projects, *admin* also nodes, keys, users.
+**Who asks**: `Authorization: Bearer TOKEN` with an API token (made on the page *Your API tokens*, or by `flask token
+add`); a browser's session works too, with its CSRF token in the header `X-CSRFToken`. Each operation names the role it
+needs: *viewer* reads, *operator* also acts on projects, *admin* also nodes, keys, users.
 
 **Work** is answered with 202, a job, and its address in `Location`. Ask there until `state` is `SUCCEEDED`, `FAILED`,
 `CANCELLED` or `TIMED_OUT`.

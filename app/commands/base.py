@@ -138,7 +138,7 @@ lease=$!
 wait "$work"
 status=$?
 kill "$lease" 2>/dev/null
-case $status in 124 | 137 | 143) kill -s KILL -- "-$work" 2>/dev/null ;; esac
+case $status in 124 | 137 | 143) kill -KILL "-$work" 2>/dev/null ;; esac
 end exit "$status"
 }}
 """

@@ -248,6 +248,6 @@ _STOPPED: Final[dict[str, type[ActFailed]]] = {
 
 def _code_of(result: Result, command: Command) -> str:
     """A user's own command has no refusals: its status is its own affair."""
-    if result.exit_status in command.refusals:
-        return command.refusals[result.exit_status]
-    return code_of(result.exit_status, result.stderr) if command.refusals else "command_failed"
+    if not command.refusals:
+        return "command_failed"
+    return command.refusals.get(result.exit_status or 0) or code_of(result.exit_status, result.stderr)

@@ -19,13 +19,14 @@ _LARGEST_OFFSET = 2**40
 @web.get("/jobs")
 @requires("viewer")
 def list_jobs() -> str:
-    filters = asked_word("state", JOB_STATES) | asked_word("kind", KINDS) | asked_id("project_id") | asked_id("node_id")
+    project_id = asked_id("project_id")
+    filters = asked_word("state", JOB_STATES) | asked_word("kind", KINDS) | project_id | asked_id("node_id")
     return render_template(
         "jobs/list.html",
         page=jobs.list_jobs(filters, None, asked_page(), PAGE_SIZE),
         filters=filters,
         nodes=[] if is_refresh() else choices.node_names(),
-        projects=[] if is_refresh() else choices.project_names(filters.get("project_id")),
+        projects=[] if is_refresh() else choices.project_names(project_id.get("project_id")),
     )
 
 
