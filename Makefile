@@ -15,7 +15,7 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 2 ? 2 : n > 
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
-.PHONY: help venv demo test test-fast check format lock clean
+.PHONY: help venv demo test test-fast check format bench lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -42,12 +42,15 @@ format: $(DEV_READY)  ## mend what ruff can mend
 	$(BIN)/ruff check --fix --quiet
 	$(BIN)/ruff format --quiet
 
+bench: $(DEV_READY) .bench-venv/.installed  ## measure, side by side with other tools; BENCH_ARGS=--quick: a little of it
+	@$(BIN)/python -m bench --peers-venv .bench-venv $(BENCH_ARGS)
+
 lock: $(DEV_READY)  ## new lock files from setup.cfg
 	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --upgrade --extra dev --output-file requirements-dev.lock setup.cfg
 	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock setup.cfg
 
 clean:  ## remove the virtual environment, caches and the demo's folder; keys/ and the rest of instance/ stay
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis instance/demo
+	rm -rf .venv .bench-venv bench/results build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis instance/demo
 	find app tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -63,3 +66,13 @@ $(VENV)/.dev-installed: requirements-dev.lock setup.cfg | $(VENV)/bin/python
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run-installed
+
+# Other tools, for comparison only, each by itself: one that cannot be installed is reported as absent.
+.bench-venv/.installed: bench/requirements-peers.txt
+	@echo "Installing the tools that the bench compares with (bench/requirements-peers.txt)" >&2
+	@$(PYTHON) -m venv .bench-venv
+	@for peer in asyncssh parallel-ssh pyinfra fabric ansible-core; do \
+	  .bench-venv/bin/python -m pip --quiet --quiet --disable-pip-version-check install \
+	    --constraint bench/requirements-peers.txt $$peer || echo "$$peer cannot be installed: it will be absent" >&2; \
+	done
+	@touch $@

@@ -30,7 +30,8 @@ class Bareboat:
         self._threads = ThreadPoolExecutor(IN_FLIGHT)
 
     def cold(self) -> int:
-        return self._on_all(lambda target: self._pool.run(target, TRUE).exit_status == 0)
+        """The first command opens the persistent shell too."""
+        return self._on_all(lambda target: self._pool.read(target, TRUE).exit_status == 0)
 
     def liveness(self) -> int:
         """As the sweep does it: all are asked, then answers are taken as they come."""
@@ -46,6 +47,7 @@ class Bareboat:
         return answered
 
     def command(self) -> int:
+        """In a session of its own, under a time limit that the node keeps, and ended when the controller dies."""
         return self._on_all(lambda target: self._pool.run(target, TRUE).exit_status == 0)
 
     def facts(self) -> int:

@@ -1,0 +1,153 @@
+"""From numbers to Markdown: tables, and each target with what was reached."""
+
+from typing import Any, Final
+
+Numbers = dict[str, Any]
+ACTS: Final = ("cold", "liveness", "command", "facts")
+MUX: Final = "OpenSSH, ControlMaster"
+_NOT_C: Final = ("asyncssh", "pyinfra", "Fabric as it comes", "Ansible raw", MUX)
+
+
+def markdown(results: Numbers) -> str:
+    parts = [_machine(results["machine"])]
+    if "peers" in results:
+        parts += [_targets(results), _peers(results["peers"]), _growth(results["growth"])]
+    if "clone" in results:
+        parts.append(_clones(results["clone"]))
+    if "large" in results:
+        parts.append(_large(results["large"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine(machine: Numbers) -> str:
+    return (
+        f"Measured on {machine['date']}: {machine['cpus']} cores, {machine['openssh']}, Python {machine['python']}; "
+        f"load average before {machine['load_before']:.1f}, after {machine['load_after']:.1f}."
+    )
+
+
+def _targets(results: Numbers) -> str:
+    rows = targets(results)
+    lines = [f"| {name} | {wanted} | {reached} | {'yes' if met else '**no**'} |" for name, wanted, reached, met in rows]
+    return _table("| target | wanted | reached | met |", lines)
+
+
+def targets(results: Numbers) -> list[tuple[str, str, str, bool]]:
+    """Those that the peers' numbers decide, the clone's, and those of the large installation."""
+    found = {row["name"]: row for row in results.get("peers", []) if "absent" not in row}
+    rows = _of_peers(found) if {"Bareboat", MUX} <= found.keys() else []
+    if results.get("growth"):
+        largest = results["growth"][-1]
+        seconds = largest["nodes"] / largest["liveness"]["per_second"]
+        per_thousand = seconds * 1000 / largest["nodes"]
+        rows.append(("liveness of 1,000 nodes", "< 1 s", f"{per_thousand:.2f} s", per_thousand < 1))
+        kib = largest["kib_per_node"]
+        rows.append(("memory of a pooled node", "≤ 120 KiB", f"{kib:.0f} KiB", kib <= 120))
+    for clone in results.get("clone", {}).get("clones", []):
+        rows.append(_of_clone(clone))
+    if "large" in results:
+        rows += _of_large(results["large"]["asked"])
+    return rows
+
+
+def _of_peers(found: dict[str, Numbers]) -> list[tuple[str, str, str, bool]]:
+    ours, mux = found["Bareboat"], found[MUX]
+    others = [row for name, row in found.items() if name != "Bareboat"]
+    alive = ours["liveness"]["per_second"] / mux["command"]["per_second"]
+    latency = mux["latency_ms"] / ours["latency_ms"]
+    facts = ours["facts"]["per_second"] / max(row["facts"]["per_second"] for row in others)
+    rest = [row["cold"]["per_second"] for name, row in found.items() if name in _NOT_C]
+    cold = ours["cold"]["per_second"] / max(rest)
+    return [
+        ("warm liveness against OpenSSH", "≥ 30 ×", f"{alive:.0f} ×", alive >= 30),
+        ("latency of a warm command against OpenSSH", "≥ 10 ×", f"{latency:.1f} ×", latency >= 10),
+        ("warm facts against the best peer", "≥ 3 ×", f"{facts:.1f} ×", facts >= 3),
+        ("cold against the best peer not in C", "> 1 ×", f"{cold:.2f} ×", cold > 1),
+        _ceiling(ours["cold"]),
+    ]
+
+
+def _ceiling(cold: Numbers) -> tuple[str, str, str, bool]:
+    """What the servers could do if the client cost nothing: all cores busy with the CPU that they took."""
+    share = cold["per_second"] * cold["server_cpu_ms"] / 1000 / cold["cores"]
+    return ("cold against the servers' ceiling", "≥ 0.85", f"{share:.2f}", share >= 0.85)
+
+
+def _of_clone(clone: Numbers) -> tuple[str, str, str, bool]:
+    name = f"clone, {clone['repository']} ({clone['by_hand_seconds']:.2f} s by hand)"
+    more = (clone["bareboat_seconds"] - clone["by_hand_seconds"]) * 1000
+    if clone["by_hand_seconds"] >= 5:
+        return (name, "≤ 1.05 ×", f"{clone['ratio']:.2f} ×", clone["ratio"] <= 1.05)
+    return (name, "+ 150 ms", f"+ {more:.0f} ms", more <= 150)
+
+
+def _of_large(asked: list[Numbers]) -> list[tuple[str, str, str, bool]]:
+    rows = []
+    for what, limit in (("lists and searches", 50.0), ("pages", 150.0)):
+        slowest = max((row for row in asked if row["limit_ms"] == limit), key=lambda row: row["p95_ms"])
+        reached = f"{slowest['p95_ms']:.0f} ms ({slowest['name']})"
+        rows.append((f"slowest p95 of {what}", f"< {limit:.0f} ms", reached, slowest["p95_ms"] < limit))
+    return rows
+
+
+def _peers(rows: list[Numbers]) -> str:
+    head = "| peer | nodes | cold/s | liveness/s | `true`/s | facts/s | one `true`, ms "
+    head += "| CPU ms a node, client: cold / `true` | servers: cold / `true` / facts | MiB |"
+    lines = [_peer(row) for row in rows]
+    return "## Peers\n\n" + _table(head, lines)
+
+
+def _peer(row: Numbers) -> str:
+    if "absent" in row:
+        return f"| {row['name']} | absent: {row['absent']} |" + " |" * 8
+    rates = " | ".join(f"{row[act]['per_second']:,.0f}" for act in ACTS)
+    client = " / ".join(f"{row[act]['client_cpu_ms']:.1f}" for act in ("cold", "command"))
+    server = " / ".join(f"{row[act]['server_cpu_ms']:.1f}" for act in ("cold", "command", "facts"))
+    return (
+        f"| {row['name']} | {row['nodes']} | {rates} | {row['latency_ms']:.2f} | {client} | {server} "
+        f"| {row['memory_mib']:.0f} |"
+    )
+
+
+def _growth(rows: list[Numbers]) -> str:
+    head = "| nodes | cold/s | liveness/s | `true`/s | facts/s | MiB | KiB a node |"
+    lines = [
+        f"| {row['nodes']:,} | "
+        + " | ".join(f"{row[act]['per_second']:,.0f}" for act in ACTS)
+        + f" | {row['memory_mib']:.0f} | {row['kib_per_node']:.0f} |"
+        for row in rows
+    ]
+    return "## Bareboat with more nodes\n\n" + _table(head, lines)
+
+
+def _clones(clone: Numbers) -> str:
+    head = "| repository | MiB | by hand, s | Bareboat, s | ratio |"
+    lines = [
+        f"| {row['repository']} | {row['mib']:.1f} | {row['by_hand_seconds']:.3f} | {row['bareboat_seconds']:.3f} "
+        f"| {row['ratio']:.2f} |"
+        for row in clone["clones"]
+    ]
+    api = clone["api"]
+    said = (
+        f"{api['clients']} clients that never pause, {clone['watched_nodes']} nodes watched, {api['clones_meanwhile']} "
+        f"clones meanwhile: {api['per_second']:.0f} requests/s, p50 {api['p50_ms']:.1f} ms, "
+        f"p95 {api['p95_ms']:.1f} ms; the controller holds {clone['controller_mib']:.0f} MiB."
+    )
+    return "## Clones and the API under load\n\n" + _table(head, lines) + "\n\n" + said
+
+
+def _large(large: Numbers) -> str:
+    size = large["size"]
+    said = f"{size['nodes']:,} nodes, {size['projects']:,} projects, {size['jobs']:,} jobs."
+    lines = [
+        f"| {row['name']} | {row['p50_ms']:.1f} | {row['p95_ms']:.1f} | {row['cpu_ms']:.1f} | {row['limit_ms']:.0f} |"
+        for row in large["asked"]
+    ]
+    table = _table("| asked | p50 ms | p95 ms | CPU ms | target ms |", lines)
+    runner = ", ".join(f"{name.removesuffix('_ms')} {value:.1f} ms" for name, value in large["claims"].items())
+    return f"## Lists and pages\n\n{said}\n\n{table}\n\nWhat runners ask the table of jobs: {runner}."
+
+
+def _table(head: str, lines: list[str]) -> str:
+    rule = "|" + "---|" * (head.count("|") - 1)
+    return "\n".join([head, rule, *lines])
