@@ -108,11 +108,12 @@ class AgentSession:
         raise _Refused
 
     def _bind(self, body: "_Reader") -> None:
-        """Once, for a login of this very client (not for forwarding on), to a pinned host that has signed for it."""
+        """Once, for a login of this very client (not for forwarding on), to a pinned host that has signed for it.
+        After any other attempt nothing more is signed."""
+        before, self._binding, self._must_bind = self._binding, None, True
         host_key, session_id, signature, is_forwarding = body.string(), body.string(), body.string(), body.boolean()
         body.end()
-        if self._binding is not None or is_forwarding or not self._agent.is_host(host_key):
-            self._must_bind, self._binding = True, None
+        if before is not None or is_forwarding or not self._agent.is_host(host_key):
             raise _Refused
         if not _has_signed(host_key, session_id, signature):
             raise _Refused

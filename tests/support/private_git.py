@@ -1,6 +1,7 @@
 """Private git servers on loopback: over https behind a password, and over ssh for one deploy key."""
 
 import base64
+import ipaddress
 import os
 import shlex
 import shutil
@@ -40,8 +41,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "private git")])
     now = datetime.now(UTC)
-    import ipaddress
-
     names: list[x509.GeneralName] = [
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         x509.IPAddress(ipaddress.ip_address("127.0.0.2")),
@@ -79,8 +78,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.shown.append(shown)
         if self.path.startswith("/moved/"):
             self._answer(302, {"Location": self.server.moved_to + self.path.removeprefix("/moved")}, b"")
+        elif self.server.is_tell_tale and shown:
+            self._answer(403, {"Content-Type": "text/plain"}, f"you sent {shown}, or {TOKEN}\n".encode())
         elif shown != self.server.wanted:
-            self._answer(401, {"WWW-Authenticate": 'Basic realm="git"'}, self.server.refusal.encode())
+            self._answer(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"log in")
         else:
             self.server.before_answer()
             self._backend(body)
@@ -129,7 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class PrivateGit(ThreadingHTTPServer):
-    """`shown` are the Authorization headers that came. `before_answer` is called once the password was right."""
+    """`shown` are the Authorization headers that came. `before_answer` is called once the password was right; a
+    tell-tale refuses, and sends back what it was shown."""
 
     daemon_threads = True
 
@@ -138,7 +140,7 @@ class PrivateGit(ThreadingHTTPServer):
         self.base, self.address = base, address
         self.shown: list[str] = []
         self.moved_to = ""
-        self.refusal = "log in"
+        self.is_tell_tale = False
         self.wanted = "Basic " + base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()
         self.before_answer: Callable[[], None] = lambda: None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
