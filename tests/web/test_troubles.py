@@ -208,7 +208,7 @@ def test_a_node_gets_its_jump_host_in_the_form(ada: Person, make_node: Callable[
     assert "would lead through itself" in ada.submit("/nodes/1/edit", **values | {"name": "gate"}, jump_node_id="2")
 
 
-REFUSED_LOGIN = "web-1 does not accept the key; look at authorized_keys. It is not tried again until somebody acts."
+REFUSED_LOGIN = "web-1 does not accept the SSH key of fleet; look at its authorized_keys."
 
 
 def test_a_refused_login_is_said_once_and_no_step_behind_it_is_ticked(

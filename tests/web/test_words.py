@@ -41,3 +41,17 @@ def test_control_characters_become_visible_and_our_markup_stays() -> None:
     assert words.harmless("a\x1b[2J\u202eb") == "a\\x1b[2J\\u202eb"
     assert words.harmless(Markup("<b>")) == "<b>"
     assert words.harmless(None) == ""
+
+
+def test_the_first_line_of_a_failure_is_the_sentence_and_the_rest_the_details() -> None:
+    message = "It failed.\nfatal: one\n  two\n"
+    assert (words.sentence(message), words.details(message)) == ("It failed.", "fatal: one\n  two")
+    assert (words.sentence("It failed."), words.details("It failed."), words.sentence(None)) == ("It failed.", "", "")
+
+
+def test_no_value_of_a_job_is_shown_as_python_writes_it() -> None:
+    assert [words.said(value) for value in (True, False, 1, 0, "x")] == ["yes", "no", 1, 0, "x"]
+
+
+def test_no_time_that_has_passed_is_below_nothing() -> None:
+    assert words.span(-0.2) == "0 seconds"
