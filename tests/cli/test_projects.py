@@ -1,10 +1,12 @@
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from app.config import CHECKOUT
 from app.db import release
 from app.models import JobState
 from app.services import jobs
@@ -42,6 +44,18 @@ def test_a_project_is_cloned_pulled_checked_out_and_deleted(enrolled: Installati
     enrolled.ok("project", "delete", "app")
     assert not tree.exists()
     assert enrolled.json("project", "list") == []
+
+
+def test_a_command_that_waits_leaves_nothing_on_the_node_and_warns_of_nothing(
+    enrolled: Installation, forge: Forge
+) -> None:
+    environment = enrolled.environment({})
+    words = ["project", "clone", "app", forge.url, "--node", "here", "--wait"]
+    argv = [sys.executable, "-m", "flask", "--app", "wsgi", *words]
+    done = subprocess.run(argv, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0
+    assert "remains" not in done.stderr
+    assert list((root_of(enrolled) / ".bareboat" / "jobs").iterdir()) == []
 
 
 def test_a_clone_without_wait_is_left_in_the_queue(enrolled: Installation, forge: Forge) -> None:
