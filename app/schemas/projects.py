@@ -118,13 +118,13 @@ class ProjectSchema(StrictSchema):
     git_url = fields.String(metadata={"example": _URL_EXAMPLE})
     branch = fields.String(allow_none=True, metadata={"example": "main"})
     node_id = fields.Integer(metadata={"example": 1})
-    git_credential_id = fields.Integer(allow_none=True, metadata={"example": 1})
     path = fields.String(metadata={"example": "/data/projects/shop"})
     status = fields.Enum(ProjectStatus, by_value=True, metadata={"example": "ACTIVE"})
     error = fields.Nested(FailureSchema, allow_none=True)
     head = fields.String(allow_none=True, metadata={"example": "0a1beaa3c9d1f0b5a2e4d6c8b7a9f8e7d6c5b4a3"})
     last_synced_at = fields.AwareDateTime(format="iso", allow_none=True)
     created_at = fields.AwareDateTime(format="iso")
+    git_credential_id = fields.Integer(allow_none=True, metadata={"example": 1})
 
 
 class CommitSchema(StrictSchema):

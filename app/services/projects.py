@@ -30,6 +30,7 @@ from app.errors import (
 )
 from app.models import Job, Node, NodeStatus, Project, ProjectStatus, Role
 from app.services import jobs
+from app.services.credentials import ensure_fits
 from app.services.events import Actor, changes, event
 from app.services.nodes import find_node_by_token
 from app.services.paging import COUNT_LIMIT, SEARCH_COUNT_LIMIT, Page, paginate, sorted_by
@@ -46,7 +47,7 @@ _SORTABLE = {
 MOST_LOOKS = 8  # at once; half of the threads that gunicorn.conf.py gives to the web
 _looks = BoundedSemaphore(MOST_LOOKS)
 _WITH_NODE = joinedload(Project.node).options(lazyload(Node.ssh_key), lazyload(Node.host_keys))
-_CLONE_FIELDS = ("git_url", "branch", "depth", "submodules")
+_CLONE_FIELDS = ("git_url", "branch", "depth", "submodules", "git_credential_id")
 
 
 def list_projects(
@@ -93,13 +94,14 @@ def get_project_by_name(name: str, node_name: str | None = None) -> Project:
 
 
 def request_clone(values: dict[str, Any], actor: Actor) -> Job:
-    """`values`: `name git_url node_id` and maybe `branch depth submodules`. Project and job come in one commit.
+    """`values`: `name git_url node_id`, maybe `branch depth submodules git_credential_id`. Project and job come in one
+    commit.
 
     Raises Invalid naming the field, NodeOffline, HostKeyUnpinned, NameTaken; then nothing is stored.
     """
-    wanted = {"branch": None, "depth": None, "submodules": False} | values
+    wanted = {"branch": None, "depth": None, "submodules": False, "git_credential_id": None} | values
     ProjectName(wanted["name"])
-    ensure_git_url(wanted["git_url"])
+    ensure_fits(wanted["git_credential_id"], ensure_git_url(wanted["git_url"]))
     if wanted["branch"]:
         GitRef(wanted["branch"])
     node = db.session.get(Node, wanted["node_id"])
@@ -139,16 +141,16 @@ def request_delete(project_id: int, force: bool, actor: Actor, *, forget: bool =
 
 
 def update_project(project_id: int, values: dict[str, Any], actor: Actor) -> Project:
-    """`branch`, and while nothing is cloned yet `git_url`, may be mended before the clone is tried again."""
+    """`git_url` and `branch` while nothing is cloned yet; `git_credential_id` (None: none) at any time."""
     project = get_project(project_id)
-    if project.cloned_at is not None:
+    if project.cloned_at is not None and values.keys() != {"git_credential_id"}:
         raise WrongState(
             f"Project {project.name} is on its node already; check out another branch there, or clone anew."
         )
     if under_way := jobs.find_job_under_way(project_id):
         raise jobs.busy_with(under_way)
-    if "git_url" in values:
-        ensure_git_url(values["git_url"])
+    url = ensure_git_url(values["git_url"]) if "git_url" in values else GitUrl.parse(project.git_url)
+    ensure_fits(values.get("git_credential_id", project.git_credential_id), url)
     if values.get("branch"):
         GitRef(values["branch"])
     told = changes(project, values)

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, Conflict, Invalid
 from app.schemas.projects import CheckoutSchema, CloneSchema, ProjectUpdateSchema, PullSchema
-from app.services import choices, jobs, projects, schedules
+from app.services import choices, credentials, jobs, projects, schedules
 from app.web.blueprint import web
 from app.web.forms import Form
 from app.web.joblog import log_end
@@ -195,7 +195,8 @@ def _pull_values() -> dict[str, str]:
 def _clone_page(form: Form, in_the_way: Any = None) -> str:
     offered = [_choice(node) for node in choices.nodes_for_work()]
     taken = projects.get_project(in_the_way["id"]) if in_the_way else None
-    return render_template("projects/new.html", form=form, choices=offered, taken=taken)
+    known = credentials.all_credentials()
+    return render_template("projects/new.html", form=form, choices=offered, taken=taken, credentials=known)
 
 
 def _delete_page(project_id: int, form: Form) -> str:

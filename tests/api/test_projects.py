@@ -25,6 +25,7 @@ FIELDS = [
     "head",
     "last_synced_at",
     "created_at",
+    "git_credential_id",
 ]
 PATH = "/api/v1/projects"
 
