@@ -17,8 +17,6 @@ from app.commands.programs import REFUSALS, load_program
 from app.commands.refs import GitRef
 from app.secrets import Secret
 
-_REFUSALS_OF_DELETE: Final = MappingProxyType({**REFUSALS, 79: "work_unpushed"})  # changes, too, exist only there
-_Environment = Mapping[str, str | Secret]
 STATUS_LIMIT_BYTES: Final = 512 * 1024
 
 _CLONE: Final = load_program("folders", "git", "clone")
@@ -28,6 +26,7 @@ _HEAD: Final = load_program("folders", "git", "head")
 _CHECKOUT: Final = load_program("folders", "git", "checkout")
 _DELETE: Final = load_program("folders", "git", "delete")
 _RESOLVE: Final = load_program("resolve")
+_REFUSALS_OF_DELETE: Final = MappingProxyType({**REFUSALS, 79: "work_unpushed"})  # changes, too, exist only there
 
 
 def clone(
@@ -126,7 +125,7 @@ def delete(
     belong to others and are left in `.bareboat/trash/JOB_KEY`. Without `force`, a look at the work comes first."""
     environment = git_environment(root)
     arguments = (root, name, JobKey(job_key), url.text if url else "", "1" if force else "")
-    return _command(_DELETE, arguments, environment, Place(root), timeout_seconds)
+    return _command(_DELETE, arguments, environment, Place(root), timeout_seconds, _REFUSALS_OF_DELETE)
 
 
 def resolve(host: str, *, timeout_seconds: int = 15) -> Command:
@@ -151,6 +150,7 @@ def _command(
     environment: Mapping[str, str | Secret],
     place: Place,
     timeout_seconds: int,
+    refusals: Mapping[int, str] = REFUSALS,
 ) -> Command:
     return Command(
         program=program,
@@ -158,5 +158,5 @@ def _command(
         environment=environment,
         place=place,
         timeout_seconds=timeout_seconds,
-        refusals=_REFUSALS_OF_DELETE,
+        refusals=refusals,
     )
