@@ -4,21 +4,26 @@ import argparse
 import json
 import os
 import platform
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from types import FrameType
+from typing import Any, Final, NoReturn
 
 from bench import clone, compare, fill, large, plot, report
 from bench.fleet import running_fleet
 
 RESULTS: Final = Path(__file__).parent / "results"
+DOCS: Final = Path(__file__).parents[1] / "docs"
 PARTS: Final = ("large", "peers", "clone")
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, _end)
     wanted = _arguments()
     peers_python = wanted.peers_venv / "bin/python" if wanted.peers_venv else None
     results: dict[str, Any] = {"machine": _machine() | {"load_before": os.getloadavg()[0]}}
@@ -30,7 +35,9 @@ def main() -> int:
         if "clone" in wanted.parts:
             results["clone"] = _clone(Path(name) / "clone", wanted.quick)
     results["machine"]["load_after"] = os.getloadavg()[0]
-    _write(results)
+    text = _write(results)
+    if wanted.publish:
+        _publish(text)
     return 0
 
 
@@ -38,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer nodes, rows and rounds: under three minutes")
     parser.add_argument("--peers-venv", type=Path, help="the virtual environment of other tools")
+    parser.add_argument("--publish", action="store_true", help="put the results into docs/, to be committed")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all unless given")
     wanted = parser.parse_args()
     wanted.parts = wanted.parts or list(PARTS)
@@ -75,7 +83,7 @@ def _machine() -> dict[str, Any]:
     return {"date": date, "cpus": os.cpu_count(), "openssh": version, "python": platform.python_version()}
 
 
-def _write(results: dict[str, Any]) -> None:
+def _write(results: dict[str, Any]) -> str:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     text = report.markdown(results)
@@ -83,7 +91,16 @@ def _write(results: dict[str, Any]) -> None:
     for name, picture in _pictures(results).items():
         (RESULTS / name).write_text(picture)
     print(text)
-    say(f"written to {RESULTS}")
+    say("written to bench/results")
+    return text
+
+
+def _publish(text: str) -> None:
+    document = DOCS / "performance.md"
+    document.write_text(report.published(document.read_text(), text))
+    for picture in RESULTS.glob("*.svg"):
+        shutil.copy(picture, DOCS / "images" / f"bench-{picture.name}")
+    say("put into docs/performance.md and docs/images")
 
 
 def _pictures(results: dict[str, Any]) -> dict[str, str]:
@@ -101,6 +118,11 @@ def _pictures(results: dict[str, Any]) -> dict[str, str]:
         "liveness.svg": plot.bars("Warm nodes seen alive in a second", best, "nodes a second"),
         "growth.svg": plot.lines("Seconds for one round over all nodes", across, seconds, "nodes"),
     }
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """Leave in order: whatever was started is ended on the way out."""
+    sys.exit(128 + number)
 
 
 def say(text: str) -> None:

@@ -39,6 +39,7 @@ def fill(path: Path, size: Size) -> None:
     chance = random.Random(4)
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA synchronous=OFF")
+        indexes = _drop_indexes(connection)
         _insert(connection, "ssh_key", _keys())
         _insert(connection, "node", _nodes(size, chance))
         _insert(connection, "host_key", _host_keys(size))
@@ -48,7 +49,18 @@ def fill(path: Path, size: Size) -> None:
         _insert(connection, "schedule", _schedules(size))
         _insert(connection, "probe", _probes(size, chance))
         _insert(connection, "event", _events(size))
+        for statement in indexes:
+            connection.execute(statement)
     connection.close()
+
+
+def _drop_indexes(connection: sqlite3.Connection) -> list[str]:
+    """How to make them again: once for all rows is much quicker than with each."""
+    named = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    found = connection.execute(named).fetchall()
+    for name, _ in found:
+        connection.execute(f"DROP INDEX {name}")
+    return [sql for _, sql in found]
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Iterator[Row]) -> None:

@@ -137,6 +137,7 @@ def _ask_all(app: Flask, wanted: list[Ask], rounds: int) -> list[Taken]:
     times: dict[str, list[tuple[float, float]]] = {ask.name: [] for ask in wanted}
     sizes: dict[str, int] = {}
     for _ in range(rounds + 1):
+        gc.collect()
         for ask in wanted:
             client = rest if ask.path.startswith(API) else person
             took, sizes[ask.name] = _ask(client, ask.path)
@@ -159,7 +160,6 @@ def clients(app: Flask) -> tuple[FlaskClient, FlaskClient]:
 
 def _ask(client: FlaskClient, path: str) -> tuple[tuple[float, float], int]:
     """Seconds by the clock and of CPU, and the size of the answer."""
-    gc.collect()
     started, cpu = time.perf_counter(), time.process_time()
     answer = client.get(path)
     data = answer.data

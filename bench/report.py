@@ -4,14 +4,18 @@ from typing import Any, Final
 
 Numbers = dict[str, Any]
 ACTS: Final = ("cold", "liveness", "command", "facts")
+BEGIN: Final = "<!-- results -->"
+END: Final = "<!-- end of results -->"
 MUX: Final = "OpenSSH, ControlMaster"
 _NOT_C: Final = ("asyncssh", "pyinfra", "Fabric as it comes", "Ansible raw", MUX)
 
 
 def markdown(results: Numbers) -> str:
     parts = [_machine(results["machine"])]
+    if rows := targets(results):
+        parts.append(_targets(rows))
     if "peers" in results:
-        parts += [_targets(results), _peers(results["peers"]), _growth(results["growth"])]
+        parts += [_peers(results["peers"]), _growth(results["growth"])]
     if "clone" in results:
         parts.append(_clones(results["clone"]))
     if "large" in results:
@@ -26,8 +30,7 @@ def _machine(machine: Numbers) -> str:
     )
 
 
-def _targets(results: Numbers) -> str:
-    rows = targets(results)
+def _targets(rows: list[tuple[str, str, str, bool]]) -> str:
     lines = [f"| {name} | {wanted} | {reached} | {'yes' if met else '**no**'} |" for name, wanted, reached, met in rows]
     return _table("| target | wanted | reached | met |", lines)
 
@@ -94,7 +97,7 @@ def _peers(rows: list[Numbers]) -> str:
     head = "| peer | nodes | cold/s | liveness/s | `true`/s | facts/s | one `true`, ms "
     head += "| CPU ms a node, client: cold / `true` | servers: cold / `true` / facts | MiB |"
     lines = [_peer(row) for row in rows]
-    return "## Peers\n\n" + _table(head, lines)
+    return "### Peers\n\n" + _table(head, lines)
 
 
 def _peer(row: Numbers) -> str:
@@ -117,7 +120,7 @@ def _growth(rows: list[Numbers]) -> str:
         + f" | {row['memory_mib']:.0f} | {row['kib_per_node']:.0f} |"
         for row in rows
     ]
-    return "## Bareboat with more nodes\n\n" + _table(head, lines)
+    return "### Bareboat with more nodes\n\n" + _table(head, lines)
 
 
 def _clones(clone: Numbers) -> str:
@@ -133,7 +136,7 @@ def _clones(clone: Numbers) -> str:
         f"clones meanwhile: {api['per_second']:.0f} requests/s, p50 {api['p50_ms']:.1f} ms, "
         f"p95 {api['p95_ms']:.1f} ms; the controller holds {clone['controller_mib']:.0f} MiB."
     )
-    return "## Clones and the API under load\n\n" + _table(head, lines) + "\n\n" + said
+    return "### Clones and the API under load\n\n" + _table(head, lines) + "\n\n" + said
 
 
 def _large(large: Numbers) -> str:
@@ -145,7 +148,16 @@ def _large(large: Numbers) -> str:
     ]
     table = _table("| asked | p50 ms | p95 ms | CPU ms | target ms |", lines)
     runner = ", ".join(f"{name.removesuffix('_ms')} {value:.1f} ms" for name, value in large["claims"].items())
-    return f"## Lists and pages\n\n{said}\n\n{table}\n\nWhat runners ask the table of jobs: {runner}."
+    return f"### Lists and pages\n\n{said}\n\n{table}\n\nWhat runners ask the table of jobs: {runner}."
+
+
+def published(document: str, text: str) -> str:
+    """The document with this text between its two marks."""
+    before, _, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"the document lacks {BEGIN} or {END}")
+    return f"{before}{BEGIN}\n\n{text}\n{END}{after}"
 
 
 def _table(head: str, lines: list[str]) -> str:

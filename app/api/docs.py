@@ -25,6 +25,7 @@ needs: *viewer* reads, *operator* also acts on projects, *admin* also nodes, key
 `CANCELLED` or `TIMED_OUT`.
 
 **Lists** take `page` and `page_size` (200 at most); the header `X-Pagination` has the total, as JSON.
+In long lists it is the least that there are, and `total_is_exact` is false; follow `next_page` until there is none.
 
 **Refusals** all have one shape: `error` is a stable word for programs, `message` says what to do, `errors` is by field.
 422: a value is not allowed. 409: a state is in the way. 502 and 504: the node, not Bareboat.
