@@ -60,8 +60,9 @@ class Sweep:
         for node_id in silent - busy:
             self._look(node_id, is_fresh=True)
 
-    def close(self) -> None:
-        self.lookers.close()
+    def close(self, *, wait: bool = False) -> None:
+        """Close what speaks to nodes too, or those that are silent are waited for."""
+        self.lookers.close(wait=wait)
 
     def _look(self, node_id: int, *, is_fresh: bool) -> None:
         interval = float(current_app.config["FACTS_INTERVAL_SECONDS"])

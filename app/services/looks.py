@@ -84,9 +84,10 @@ class Lookers:
             if batch:
                 sightings.store(batch)
 
-    def close(self) -> None:
+    def close(self, *, wait: bool) -> None:
+        """Looks that wait for a thread are given up; `wait` until those under way have come to their end."""
         for threads in (self._quick, self._patient):
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown(wait=wait, cancel_futures=True)
 
     def _work(self, app: Flask, node_id: int, is_quick: bool, is_fresh: bool) -> None:
         with app.app_context():

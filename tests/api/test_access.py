@@ -19,6 +19,7 @@ PUBLIC = {
 }
 MISSING_ID = 999_999
 ADMINS_ONLY = {
+    "jobs.abandon_job",
     "nodes.create_node",
     "nodes.update_node",
     "nodes.delete_node",

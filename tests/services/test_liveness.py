@@ -311,6 +311,7 @@ def test_the_dead_do_not_hold_up_the_living(
         waiting = len(sweep.lookers.busy)
         sweep.close()
         runtime.nodes.close()
+        sweep.close(wait=True)
     runtime.nodes, runtime.sweep = before
     assert (_online(), waiting) == (6, 6)
 
