@@ -1,5 +1,7 @@
 """Connections with an agent: never shared, and ended with the pool and with the node's pins."""
 
+from collections.abc import Callable
+
 import pytest
 
 from app.commands.base import Command
@@ -65,3 +67,20 @@ def test_signing_for_anybody_who_asks_on_the_node_is_refused(
         result = line.run(target, Command(script, (str(sshd.home),)))
     assert (result.exit_status, b"BEGIN SSH SIGNATURE" in result.stdout, agent.signed) == (255, False, 0)
     assert agent.refused
+
+
+def test_another_server_that_knows_the_key_gets_no_login_with_it(
+    pool: ConnectionPool, sshd: SshdServer, make_sshd: Callable[..., SshdServer], deploy_key: KeyPair
+) -> None:
+    """Asked for by whoever else is in the account, with a client that proves the server to the agent."""
+    other, target = make_sshd(), sshd.target()
+    other.authorize(deploy_key)
+    login = (
+        f"ssh -F none -T -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
+        f"-o IdentityFile=none -p {other.port} {target.user}@127.0.0.1 echo in"
+    )
+    for pins, said in (([str(sshd.host_keys()[0])], b""), ([str(other.host_keys()[0])], b"in\n")):
+        agent = KeyAgent(deploy_key.private, target.user, pins, 1)
+        with pool.private(target, agent) as line:
+            assert line.run(target, Command(login)).stdout == said
+        assert agent.signed == (1 if said else 0)
