@@ -64,6 +64,35 @@ def test_the_migrations_write_the_same_statements_as_the_models(migrated: Flask)
     assert structure() == {name: lines for name, lines in by_migrations.items() if name != "alembic_version"}
 
 
+def insert(table: str, **values: object) -> None:
+    """A row of whatever version: what must not be empty is zero or an empty text unless it is given."""
+    with db.engine.begin() as connection:
+        columns = connection.execute(text(f"SELECT name, type, pk FROM pragma_table_info('{table}') WHERE \"notnull\""))
+        needed = {name: "" if type_.startswith(("VARCHAR", "TEXT", "JSON")) else 0 for name, type_, _ in columns}
+        row = {name: value for name, value in (needed | values).items() if name != "created_at"}
+        names = ", ".join([*row, "created_at"])
+        marks = ", ".join([*(f":{name}" for name in row), "CURRENT_TIMESTAMP"])
+        connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), row)
+
+
+def test_a_table_that_is_copied_keeps_its_rows_what_refers_to_them_and_its_numbers(migrated: Flask) -> None:
+    downgrade(revision="0004")
+    insert("node", id=1, name="web-1", status="ONLINE")
+    insert("project", id=7, name="shop", name_folded="shop", node_id=1, status="ACTIVE")
+    insert("project", id=9, name="gone", name_folded="gone", node_id=1, status="ACTIVE")
+    insert("schedule", id=1, name="nightly", project_id=7, overlap="skip", catch_up="skip")
+    with db.engine.begin() as connection:
+        connection.execute(text("DELETE FROM project WHERE id = 9"))
+    upgrade()
+    with db.engine.connect() as connection:
+        assert connection.execute(text("SELECT id, name, git_credential_id FROM project")).all() == [(7, "shop", None)]
+        assert connection.execute(text("SELECT project_id FROM schedule")).all() == [(7,)]
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+    insert("project", name="new", name_folded="new", node_id=1, status="ACTIVE", id=None)
+    with db.engine.connect() as connection:
+        assert connection.scalar(text("SELECT max(id) FROM project")) == 10
+
+
 def test_downgrading_removes_everything(migrated: Flask) -> None:
     downgrade(revision="base")
     assert set(structure()) - {"sqlite_sequence"} == {"alembic_version"}
