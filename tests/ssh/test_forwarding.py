@@ -27,14 +27,14 @@ def agent(deploy_key: KeyPair) -> KeyAgent:
 
 
 def test_only_its_own_connection_reaches_the_agent(
-    pool: ConnectionPool, fresh_sshd: SshdServer, agent: KeyAgent, deploy_key: KeyPair
+    pool: ConnectionPool, sshd: SshdServer, agent: KeyAgent, deploy_key: KeyPair
 ) -> None:
-    target = fresh_sshd.target()
+    target, before = sshd.target(), sshd.connections()
     with pool.private(target, agent) as line:
         assert deploy_key.fingerprint in line.run(target, LIST).stdout.decode()
         assert line.run(target, LIST).exit_status == 0, "a later session of the connection has it, too"
         assert pool.run(target, SOCKET).stdout == b""
-    assert fresh_sshd.connections() == 2
+    assert sshd.connections() - before == 2
 
 
 def test_a_connection_with_an_agent_serves_no_other_target(
