@@ -33,7 +33,7 @@ from app.services import jobs
 from app.services.credentials import ensure_fits
 from app.services.events import Actor, changes, event
 from app.services.nodes import find_node_by_token
-from app.services.paging import COUNT_LIMIT, SEARCH_COUNT_LIMIT, Page, paginate, sorted_by
+from app.services.paging import Page, paginate, paginate_search, sorted_by
 from app.services.runtime import runtime
 from app.services.targets import build_worker_client
 
@@ -57,8 +57,8 @@ def list_projects(
     rows = select(Project).filter_by(**filters).order_by(Project.name_folded, Project.id)
     if search:
         rows = rows.where(Project.name_folded.contains(search.lower(), autoescape=True))
-    most = SEARCH_COUNT_LIMIT if search else COUNT_LIMIT
-    return paginate(sorted_by(rows, sort, _SORTABLE), page, page_size, _WITH_NODE, count_limit=most)
+    turn = paginate_search if search else paginate
+    return turn(sorted_by(rows, sort, _SORTABLE), page, page_size, _WITH_NODE)
 
 
 def status_counts() -> dict[str, int]:
