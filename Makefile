@@ -12,7 +12,7 @@ RUN_READY := $(if $(BAREBOAT_VENV),,$(VENV)/.run-installed)
 DEV_READY := $(if $(BAREBOAT_VENV),,$(VENV)/.dev-installed)
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 2 ? 2 : n > 4 ? 4 : n )))
-COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-strip-extras --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .PHONY: help venv demo test test-fast check format bench lock clean

@@ -21,6 +21,7 @@ from app.commands.paths import ProjectName, ProjectsRoot, RelativePath
 from app.errors import UnsafePath
 from app.secrets import Secret
 from tests.commands.shells import NONCE, SHELLS, Node, Result, end, finish
+from tests.support.processes import kill_all, survivors
 
 KEY = "job-17-1"
 MARK = "fedcba9876543210"
@@ -86,28 +87,8 @@ def root(tmp_path: Path) -> Iterator[Path]:
     (folder / "app/sub").mkdir(parents=True, mode=0o755)
     yield folder
     left = survivors(folder)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
+    kill_all(left)
     assert left == []
-
-
-def survivors(root: Path) -> list[int]:
-    """Processes of the jobs: by their mark, or because they work in the root. Those that are just ending are none."""
-    patience = time.monotonic() + 3
-    while (found := _of_root(root)) and time.monotonic() < patience:
-        time.sleep(0.02)
-    return found
-
-
-def _of_root(root: Path) -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_of(entry, str(root))]
-
-
-def _is_of(entry: Path, root: str) -> bool:
-    try:
-        return (root.encode() in (entry / "environ").read_bytes()) or os.readlink(entry / "cwd").startswith(root)
-    except (OSError, ProcessLookupError):
-        return False
 
 
 def program(text: str, *arguments: str, seconds: int = 60, root: Path, **changes: object) -> Command:

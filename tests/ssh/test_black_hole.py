@@ -4,7 +4,6 @@
 """
 
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.support.controller_process import Controller, fresh, wait_until
 from tests.support.forge import Forge, commit, git
 from tests.support.live import Live
 from tests.support.netns import NodeNetwork
+from tests.support.processes import kill_all, processes_with
 from tests.support.proxy import Proxy
 from tests.support.sshd import KeyPair, SshdServer
 
@@ -101,8 +101,7 @@ def test_a_job_of_a_rebooted_node_is_lost_and_says_so(
     wait_until(lambda: (fresh(job_id).percent or 0) >= 12)
     key = fresh(job_id).process_key
     far_sshd.stop()
-    for pid in processes_with(key):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(processes_with(key))
     wait_until(lambda: live.node(node_id).status is NodeStatus.OFFLINE)
     assert fresh(job_id).state is JobState.RUNNING, (fresh(job_id).error_message, live.log(fresh(job_id)))
     far_sshd.start()
@@ -110,16 +109,3 @@ def test_a_job_of_a_rebooted_node_is_lost_and_says_so(
     job = fresh(job_id)
     assert (job.state, job.error_code) == (JobState.FAILED, "process_lost"), live.log(job)
     wait_until(lambda: live.left_behind() == [])  # remains are cleared when the outcome is stored
-
-
-def processes_with(key: str) -> list[int]:
-    """Processes of this machine that have the key in their arguments or environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            text = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if key.encode() in text and int(folder.name) != os.getpid():
-            found.append(int(folder.name))
-    return found

@@ -21,6 +21,7 @@ from app.services.events import SYSTEM
 from tests.support.controller_process import Controller, fresh, wait_until
 from tests.support.forge import Forge, git
 from tests.support.live import Live
+from tests.support.processes import kill_all, processes_with, survivors_with
 
 pytestmark = [pytest.mark.ssh]
 
@@ -299,20 +300,7 @@ def test_a_hundred_megabytes_end_at_the_limit_with_bounded_memory(shop: Shop) ->
     assert len(shop.output(job)) == project_commands.output_limit()
     assert b"[the log ends here" not in shop.log(job)
     assert rss() - before < 60 * 1024 * 1024
-    assert processes_with(job.process_key) == []
-
-
-def processes_with(key: str) -> list[str]:
-    """Processes of this machine that have the key in their arguments or environment."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        try:
-            text = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if key.encode() in text:
-            found.append(folder.name)
-    return found
+    assert survivors_with(job.process_key) == []
 
 
 def rss() -> int:
@@ -365,7 +353,7 @@ def test_after_a_cancel_nothing_of_it_is_left(
     thread.join(60)
     job = fresh(job_id)
     assert (job.state, job.error_code) == (JobState.CANCELLED, "cancelled"), shop.log(job)
-    assert processes_with(job.process_key) == []
+    assert survivors_with(job.process_key) == []
     assert outcome(shop.run("true")) == FINE, "the project is usable"
 
 
@@ -373,7 +361,7 @@ def test_after_a_cancel_nothing_of_it_is_left(
 def test_a_command_that_takes_too_long_is_ended_for_good(shop: Shop, way: str) -> None:
     job = shop.run("sh", "-c", STUBBORN[way], timeout_seconds=2)
     assert (job.state, job.error_code) == (JobState.TIMED_OUT, "timed_out")
-    assert processes_with(job.process_key) == []
+    assert survivors_with(job.process_key) == []
     assert projects.get_project(shop.project_id).status is ProjectStatus.ACTIVE
 
 
@@ -385,8 +373,7 @@ def test_a_process_that_is_gone_without_an_outcome_is_lost_and_not_run_again(
     thread = runs(job)
     wait_until(lambda: fresh(job_id).is_finished or ((shop.tree / "up").exists() and fresh(job_id).is_attached))
     assert not fresh(job_id).is_finished, shop.log(fresh(job_id))
-    for pid in processes_with(fresh(job_id).process_key):
-        os.kill(int(pid), signal.SIGKILL)
+    kill_all(processes_with(fresh(job_id).process_key))
     thread.join(60)
     assert (fresh(job_id).state, fresh(job_id).error_code) == (JobState.FAILED, "process_lost")
     assert (shop.tree / "count").read_text() == "x\n"

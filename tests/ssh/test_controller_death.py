@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from app.services.events import SYSTEM
 from tests.support.controller_process import Controller, fresh, wait_until
 from tests.support.forge import Forge, commit, git
 from tests.support.live import Live
+from tests.support.processes import survivors_with
 from tests.support.proxy import Proxy
 from tests.support.sshd import KeyPair, SshdServer
 
@@ -99,18 +99,5 @@ def test_a_cancelled_clone_is_gone_from_the_node(
     wait_until(lambda: fresh(job_id).is_finished)
     job = fresh(job_id)
     assert (job.state, job.error_code) == (JobState.CANCELLED, "cancelled"), live.log(job)
-    assert processes_with(job.process_key) == []
+    assert survivors_with(job.process_key) == []
     wait_until(lambda: live.left_behind() == [])  # remains are cleared when the outcome is stored
-
-
-def processes_with(key: str) -> list[str]:
-    """Processes of this machine that have the key in their arguments or environment."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        try:
-            text = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if key.encode() in text:
-            found.append(folder.name)
-    return found

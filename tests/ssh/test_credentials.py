@@ -25,6 +25,7 @@ from app.services.targets import build_target
 from tests.support.controller_process import Controller, fresh, wait_until
 from tests.support.live import Live
 from tests.support.private_git import TOKEN, USER, Certificate, PrivateGit, SshGit, add_commit
+from tests.support.processes import kill_all, pids, proc
 from tests.support.sshd import KeyPair, SshdServer, make_keypair
 
 pytestmark = pytest.mark.ssh
@@ -187,8 +188,7 @@ def test_a_token_is_in_the_environment_of_one_call_and_gone_with_it(
     assert with_environment(TOKEN.encode())
     assert_nowhere(TOKEN.encode(), live, trusting_sshd, environments=False)
     if how == "killed":
-        for pid in with_environment(fresh(job_id).process_key.encode()):
-            os.kill(pid, signal.SIGKILL)
+        kill_all(with_environment(fresh(job_id).process_key.encode()))
     else:
         jobs.request_cancel(job_id, SYSTEM)
     runner.join(60)
@@ -271,14 +271,3 @@ def with_environment(needle: bytes) -> list[int]:
 def variables(name: str) -> set[str]:
     pairs = {pair for pid in pids() for pair in proc(pid, "environ").split(b"\0")}
     return {pair.decode().partition("=")[2] for pair in pairs if pair.startswith(f"{name}=".encode())}
-
-
-def pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
-
-
-def proc(pid: int, name: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
-    except OSError:
-        return b""

@@ -21,6 +21,7 @@ from app.ssh.pool import ConnectionPool
 from app.ssh.recording import RecordingNodes
 from app.ssh.target import Target
 from app.ssh.watch import QUIET, Result, Stream, Watch
+from tests.support.processes import kill_all, survivors
 from tests.support.sshd import SshdServer
 
 KEY = "job-17-1"
@@ -36,28 +37,8 @@ def root(tmp_path: Path) -> Iterator[Path]:
     (folder / "app").mkdir(parents=True, mode=0o755)
     yield folder
     left = survivors(folder)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
+    kill_all(left)
     assert left == []
-
-
-def survivors(root: Path) -> list[int]:
-    """Those that are just ending are none: a follower whose channel was closed, or its sleep."""
-    patience = time.monotonic() + 3
-    while (found := _of_root(root)) and time.monotonic() < patience:
-        time.sleep(0.02)
-    return found
-
-
-def _of_root(root: Path) -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_of(entry, str(root))]
-
-
-def _is_of(entry: Path, root: str) -> bool:
-    try:
-        return root.encode() in (entry / "environ").read_bytes() or os.readlink(entry / "cwd").startswith(root)
-    except OSError:
-        return False
 
 
 @dataclass
