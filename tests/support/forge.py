@@ -41,6 +41,10 @@ class Forge:
     def url(self) -> str:
         return f"git://127.0.0.1:{self.port}/app.git"
 
+    @property
+    def bare(self) -> Path:
+        return self.base / "app.git"
+
     def push(self, name: str = "README", text: str = "more\n", message: str = "more") -> str:
         sha = commit(self.work, name, text, message)
         git("push", "-q", "origin", "HEAD", cwd=self.work)
