@@ -19,7 +19,7 @@ from app.jobs.registry import Registry
 from app.jobs.runner import Runner
 from app.jobs.schedule import Schedule, Tick
 from app.secrets import LockedVault, Vault, load_master_key
-from app.services import background, liveness, project_acts, schedule_runs
+from app.services import background, hook_pulls, liveness, project_acts, schedule_runs
 from app.services.runtime import EXTENSION, Runtime
 from app.ssh.pool import ConnectionPool
 from app.web import init_app as init_web
@@ -27,6 +27,7 @@ from app.web import init_app as init_web
 MIGRATIONS = str(Path(__file__).parent / "migrations")
 SECONDS_PER_HOUR = 3600
 SCHEDULES_SECONDS = 5
+HOOKS_SECONDS = 2
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ def _ticks(app: Flask) -> list[Tick]:
         Tick("probes", min(5, app.config["PROBE_INTERVAL_SECONDS"] / 4), liveness.probe_due_nodes),
         Tick("connections", min(30, app.config["SSH_IDLE_SECONDS"]), nodes.reap),
         Tick("schedules", SCHEDULES_SECONDS, schedule_runs.run_due_schedules),
+        Tick("hooks", HOOKS_SECONDS, hook_pulls.start_wanted_pulls),
         Tick("history", SECONDS_PER_HOUR, background.clear_history),
         Tick("remains", SECONDS_PER_HOUR, background.clear_nodes),
     ]

@@ -76,6 +76,7 @@ class Defaults:
     MAX_CONTENT_LENGTH = MIB
     TRUSTED_PROXIES = 0  # how many proxies in front of us set X-Forwarded-*
     LOGIN_RATE_LIMIT = "10 per minute"
+    HOOK_RATE_LIMIT = "60 per minute"  # deliveries from one address to one hook
 
     API_TITLE = "Bareboat"
     API_VERSION = "v1"

@@ -15,6 +15,7 @@ from app.api import (
     events,
     githosts,
     health,
+    hooks,
     hostkeys,
     internal,
     jobs,
@@ -29,7 +30,7 @@ from app.api.blueprint import PREFIX
 from app.api.ids import IdConverter, describe_id
 from app.schemas.problems import ProblemSchema
 
-_THINGS: Final = (nodes, hostkeys, keys, credentials, githosts, projects, commands, schedules, jobs)
+_THINGS: Final = (nodes, hostkeys, keys, credentials, githosts, projects, commands, schedules, hooks, jobs)
 NOUNS: Final = (*_THINGS, tokens, users, events, internal)
 _SCHEMES: Final[dict[str, dict[str, Any]]] = {
     "api_token": {"type": "http", "scheme": "bearer", "description": "An API token, `bbt_…`."},

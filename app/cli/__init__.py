@@ -5,7 +5,20 @@ Exit status: 0 done, 1 refused or failed, 2 wrong words. No secret is ever taken
 
 from flask import Flask
 
-from app.cli import commands, credentials, githosts, hostkeys, jobs, keys, nodes, projects, schedules, setup, users
+from app.cli import (
+    commands,
+    credentials,
+    githosts,
+    hooks,
+    hostkeys,
+    jobs,
+    keys,
+    nodes,
+    projects,
+    schedules,
+    setup,
+    users,
+)
 
 __all__ = ["commands", "hostkeys", "init_app"]
 
@@ -23,5 +36,6 @@ def init_app(app: Flask) -> None:
         projects.project,
         jobs.job,
         schedules.schedule,
+        hooks.hook,
     ):
         app.cli.add_command(command)

@@ -6,11 +6,11 @@ BareboatError
 │   ├── InvalidGitUrl
 │   └── UnreadableKey       not a private key that we can use
 ├── Unauthenticated         nobody, or a wrong password or token            401
-├── Forbidden: CommandNotAllowed   somebody, without the right              403
+├── Forbidden: CommandNotAllowed  SignatureInvalid   without the right      403
 ├── NotFound                                                                404
 ├── Conflict                a state in the way                              409
 │   ├── NameTaken  NodeInUse  KeyInUse  CredentialInUse  NodeOffline  NodeCordoned
-│   │   HostKeyUnpinned  KeyMissing  ProjectBusy  WrongState
+│   │   HostKeyUnpinned  KeyMissing  ProjectBusy  WrongState  HookReplayed
 ├── Throttled               too many requests; try later                    429
 ├── MasterKeyMissing  MasterKeyUnsafe  SecretUnreadable  DatabaseNotCurrent 500
 ├── NodeError               the node could not be spoken to                 502

@@ -63,6 +63,11 @@ class CommandNotAllowed(Forbidden):
     message = "This program may not be run here; see ALLOWED_COMMANDS."
 
 
+class SignatureInvalid(Forbidden):
+    code = "signature_invalid"
+    message = "The delivery is not signed with this hook's secret; nothing was done. Compare the secret at the forge."
+
+
 class NotFound(BareboatError):
     code = "not_found"
     message = "There is no such thing; it may have been deleted."

@@ -56,3 +56,8 @@ class ProjectBusy(Conflict):
 class WrongState(Conflict):
     code = "wrong_state"
     message = "This cannot be done in the present state."
+
+
+class HookReplayed(Conflict):
+    code = "hook_replayed"
+    message = "This very delivery has been received already; nothing was done again."

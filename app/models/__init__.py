@@ -2,6 +2,7 @@
 
 from app.models.credential import CredentialKind, GitCredential, GitHost, GitHostKey
 from app.models.event import Event
+from app.models.hook import ForgeKind, Hook, HookDelivery, HookOutcome, HookSeen
 from app.models.installation import Installation
 from app.models.job import CHANGING_STATES, FINAL_STATES, Job, JobLogChunk, JobState
 from app.models.key import SSHKey
@@ -18,9 +19,14 @@ __all__ = [
     "CatchUp",
     "CredentialKind",
     "Event",
+    "ForgeKind",
     "GitCredential",
     "GitHost",
     "GitHostKey",
+    "Hook",
+    "HookDelivery",
+    "HookOutcome",
+    "HookSeen",
     "HostKey",
     "Installation",
     "Job",

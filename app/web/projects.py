@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, Conflict, Invalid
 from app.schemas.projects import CheckoutSchema, CloneSchema, ProjectUpdateSchema, PullSchema
-from app.services import choices, credentials, jobs, projects, schedules
+from app.services import choices, credentials, hooks, jobs, projects, schedules
 from app.web.blueprint import web
 from app.web.forms import Form
 from app.web.joblog import log_end
@@ -88,6 +88,7 @@ def show_project(project_id: int) -> str:
         canceller=jobs.cancelled_by(recent[0].id) if recent and recent[0].state == "CANCELLED" else None,
         jobs=recent,
         schedules=schedules.project_schedules(project_id),
+        hooks=hooks.project_hooks(project_id),
         job=recent[0] if recent else None,
         log=log_end(recent[0].id) if recent else None,
         editor=editor_link(project.node.editor_url, project.path) if project.cloned_at else None,

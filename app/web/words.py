@@ -59,6 +59,17 @@ OUTCOMES: Final = {
     "refused": "refused",
     "cancelled": "cancelled: the schedule was turned off",
 }
+HOOK_OUTCOMES: Final = {
+    "queued": "pull asked for",
+    "joined": "joined a pull that waited",
+    "waiting": "pull remembered",
+    "refused": "refused",
+    "ignored": "nothing to do",
+    "unsigned": "refused: not signed with the secret",
+    "replayed": "refused: received before",
+    "unreadable": "refused: not readable",
+}
+FORGES: Final = {"github": "GitHub", "gitlab": "GitLab", "gitea": "Gitea"}
 EVENT_OUTCOMES: Final = {"ok": "Done", "requested": "Asked for", "refused": "Refused"}
 _SYMBOLS: Final = {
     "ONLINE": "●", "ACTIVE": "●", "SUCCEEDED": "●",
@@ -77,6 +88,7 @@ def init_app(app: Flask) -> None:
         ago=ago, span=span, size=size, moment=moment, reason=reason, kind=kind, phase=phase, symbol=symbol, word=word
     )
     app.jinja_env.filters.update(words=shlex.join, literal=repr)
+    app.jinja_env.filters.update(hook_outcome=hook_outcome, forge=forge)
     app.jinja_env.filters.update(outcome=outcome, until=until, local_time=local_time)
     app.jinja_env.filters.update(act=act, said=said, sentence=sentence, details=details, event_outcome=event_outcome)
     app.context_processor(_for_every_page)
@@ -169,6 +181,14 @@ def until(at: datetime | None) -> str:
 
 def outcome(code: str) -> str:
     return OUTCOMES.get(code, word(code))
+
+
+def hook_outcome(code: str) -> str:
+    return HOOK_OUTCOMES.get(code, word(code))
+
+
+def forge(code: str) -> str:
+    return FORGES.get(code, code)
 
 
 def local_time(schedule: Any) -> str:

@@ -16,6 +16,7 @@ PUBLIC = {
     "health.readyz",
     "health.metrics",
     "internal.report_project_status",  # judged by a node's token
+    "hooks.receive_hook",  # judged by the forge's signature
 }
 MISSING_ID = 999_999
 ADMINS_ONLY = {

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 import pytest
 from flask import Flask
 
+from app.models import ForgeKind
 from app.secrets import Secret
-from app.services import credentials, githosts, schedules
+from app.services import credentials, githosts, hooks, schedules
 from app.services.events import SYSTEM
 from tests.web.conftest import Person
 
@@ -16,6 +17,8 @@ FOR_ALL += ("/credentials", "/git-hosts")
 FOR_OPERATORS = ("/projects/new", "/projects/1/delete", "/projects/1/edit", "/projects/1/reset", "/projects/1/command")
 FOR_OPERATORS += ("/projects/1/schedules/new", "/schedules/1/delete")
 FOR_OPERATORS += ("/projects/1/credential",)
+FOR_ALL += ("/projects/1/hooks/1",)
+FOR_OPERATORS += ("/projects/1/hooks/new", "/projects/1/hooks/1/rotate", "/projects/1/hooks/1/delete")
 FOR_ADMINS = ("/nodes/new", "/nodes/1/edit", "/nodes/1/delete", "/nodes/1/host-keys/1/unpin", "/keys/new", "/events")
 FOR_ADMINS += ("/credentials/new", "/credentials/1/delete")
 FOR_ADMINS += ("/keys/1/delete", "/users", "/users/new", "/users/1", "/users/2")
@@ -30,6 +33,7 @@ def content(app: Flask, request_clone: Callable[..., tuple[int, int]]) -> None:
         values = {"name": "shop", "kind": "https", "host": "git.example.com", "username": "bot"}
         credentials.create_credential(values | {"token": Secret("t0ken")}, SYSTEM)
         githosts.create_host("github.com", 22, SYSTEM)
+        hooks.create_hook(1, {"forge": ForgeKind.GITHUB}, SYSTEM)
         schedules.create_schedule({"name": "nightly", "project_id": 1, "cron": "0 4 * * *"}, SYSTEM)
 
 
