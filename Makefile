@@ -30,7 +30,7 @@ test: $(DEV_READY)  ## every test; as root it installs the programs they need
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TEST_ARGS)
 
 test-fast: $(DEV_READY)  ## the tests without sshd, browser and patience
-	@$(BIN)/python -m pytest -m "not ssh and not browser and not slow" $(TEST_ARGS)
+	@$(BIN)/python -m pytest -m "not ssh and not browser and not amqp and not slow" $(TEST_ARGS)
 
 check: $(DEV_READY)  ## lint, format check, import contracts, types
 	$(BIN)/ruff check --quiet

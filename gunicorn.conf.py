@@ -1,10 +1,10 @@
 """How `gunicorn wsgi:app` serves: one process with the web, the scheduler and the job runner in it.
 
 One worker, because each worker would start a scheduler of its own. More web processes: start them with
-BAREBOAT_SCHEDULER_ENABLED=false. Every value can be overridden on gunicorn's command line.
+BAREBOAT_SCHEDULER_ENABLED=false, beside `flask --app wsgi scheduler` and `… runner`. Every value can be overridden on
+gunicorn's command line.
 """
 
-import logging
 import os
 from typing import Any
 
@@ -19,13 +19,10 @@ control_socket_disable = True  # newer gunicorns would make a socket in the user
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Our own log lines go to stderr beside gunicorn's; those of libraries from WARNING on."""
-    from app.redaction import LineFormatter  # not above, as below
+    """Our log lines go to stderr beside gunicorn's."""
+    from app.redaction import log_to_stderr  # not above, as below
 
-    handler = logging.StreamHandler()
-    handler.setFormatter(LineFormatter("[%(asctime)s] [%(process)d] [%(levelname)s] %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    logging.getLogger("app").setLevel(logging.INFO)
+    log_to_stderr()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

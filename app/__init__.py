@@ -3,18 +3,20 @@
 import atexit
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from flask import Flask
 
 from app.api import init_app as init_api
 from app.cli import init_app as init_cli
-from app.config import instance_path, load_settings
+from app.cli.processes import process
+from app.config import check_transport, instance_path, load_settings
 from app.db import db, migrate
 from app.edge import init_app as init_edge
 from app.errors import MasterKeyMissing
-from app.jobs.queue import SweptQueue
+from app.jobs.queue import Queue, SweptQueue
 from app.jobs.registry import Registry
 from app.jobs.runner import Runner
 from app.jobs.schedule import Schedule, Tick
@@ -28,6 +30,8 @@ MIGRATIONS = str(Path(__file__).parent / "migrations")
 SECONDS_PER_HOUR = 3600
 SCHEDULES_SECONDS = 5
 HOOKS_SECONDS = 2
+
+Part = Literal["all", "scheduler", "runner"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,19 +48,25 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     app.extensions[EXTENSION] = _wire(app)
     for init in (init_edge, init_api, init_web, init_cli):
         init(app)
+    app.cli.add_command(process("scheduler", partial(start_background, part="scheduler"), stop))
+    app.cli.add_command(process("runner", partial(start_background, part="runner"), stop))
     return app
 
 
-def start_background(app: Flask) -> Schedule | None:
-    """Start scheduler and job runner in this process, unless SCHEDULER_ENABLED is off; stopped at exit."""
-    if not app.config["SCHEDULER_ENABLED"]:
+def start_background(app: Flask, part: Part = "all") -> Schedule | None:
+    """Start scheduler and job runner, or one of them, in this process; stopped at exit.
+
+    `all` is what goes with the web: nothing where SCHEDULER_ENABLED is off.
+    """
+    if part == "all" and not app.config["SCHEDULER_ENABLED"]:
         return None
-    runtime: Runtime = app.extensions[EXTENSION]
-    schedule = Schedule(app, Runner(app, runtime.registry), _ticks(app))
-    runtime.queue = schedule.queue
+    schedule = Schedule(app, _ticks(app, part))
     app.extensions["bareboat_schedule"] = schedule
-    with app.app_context():
-        liveness.announce_limit()
+    if part != "scheduler":
+        _run_jobs(app, schedule)
+    if part != "runner":
+        with app.app_context():
+            liveness.announce_limit()
     schedule.start()
     atexit.register(stop, app)
     return schedule
@@ -65,9 +75,12 @@ def start_background(app: Flask) -> Schedule | None:
 def stop(app: Flask) -> None:
     """End threads and connections of this process; calling it again does nothing."""
     runtime: Runtime = app.extensions[EXTENSION]
+    if listener := app.extensions.pop("bareboat_listener", None):
+        listener.stop()
     schedule: Schedule | None = app.extensions.pop("bareboat_schedule", None)
     if schedule is not None:
         schedule.stop()
+    runtime.queue.close()
     runtime.sweep.close()
     runtime.nodes.close()
 
@@ -76,10 +89,34 @@ def _wire(app: Flask) -> Runtime:
     return Runtime(
         nodes=ConnectionPool(idle_seconds=_idle_seconds(app)),
         vault=open_vault(app),
-        queue=SweptQueue(),
+        queue=_make_queue(app),
         registry=Registry(*project_acts.KINDS),
         sweep=liveness.Sweep(app.config["PROBE_THREADS"]),
     )
+
+
+def _make_queue(app: Flask) -> Queue:
+    """Raises Invalid for settings that name no transport."""
+    check_transport(app.config["JOB_TRANSPORT"], app.config["BROKER_URL"])
+    if app.config["JOB_TRANSPORT"] == "thread":
+        return SweptQueue()
+    from app.jobs import amqp  # only who asks for a broker pays for its library
+
+    return amqp.AmqpQueue(amqp.connect(app.config["BROKER_URL"]))
+
+
+def _run_jobs(app: Flask, schedule: Schedule) -> None:
+    """Jobs run in threads of this process; nudges reach them directly, or through the broker."""
+    runtime: Runtime = app.extensions[EXTENSION]
+    threads = schedule.run_jobs(Runner(app, runtime.registry))
+    if app.config["JOB_TRANSPORT"] == "thread":
+        runtime.queue = threads
+        return
+    from app.jobs import amqp
+
+    listener = amqp.NudgeListener(amqp.connect(app.config["BROKER_URL"]), threads.nudge)
+    app.extensions["bareboat_listener"] = listener
+    listener.start()
 
 
 def _idle_seconds(app: Flask) -> float:
@@ -102,11 +139,14 @@ def open_vault(app: Flask) -> Vault | LockedVault:
     return vault
 
 
-def _ticks(app: Flask) -> list[Tick]:
+def _ticks(app: Flask, part: Part) -> list[Tick]:
     nodes = app.extensions[EXTENSION].nodes
+    connections = Tick("connections", min(30, app.config["SSH_IDLE_SECONDS"]), nodes.reap)
+    if part == "runner":
+        return [connections]
     return [
+        connections,
         Tick("probes", min(5, app.config["PROBE_INTERVAL_SECONDS"] / 4), liveness.probe_due_nodes),
-        Tick("connections", min(30, app.config["SSH_IDLE_SECONDS"]), nodes.reap),
         Tick("schedules", SCHEDULES_SECONDS, schedule_runs.run_due_schedules),
         Tick("hooks", HOOKS_SECONDS, hook_pulls.start_wanted_pulls),
         Tick("history", SECONDS_PER_HOUR, background.clear_history),

@@ -7,8 +7,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from flask import Flask
+
+from app.errors import SettingsWrong
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 MIB: Final = 1024 * 1024
@@ -22,7 +25,9 @@ class Defaults:
     KEYS_DIR = str(CHECKOUT / "keys")
     PROJECTS_ROOT = "/data/projects"
 
-    JOB_TRANSPORT = "thread"
+    JOB_TRANSPORT = "thread"  # or "amqp": nudges reach runners in other processes over the broker
+    BROKER_URL: str | None = None  # amqp://user:password@name:5672/vhost; it holds a password
+    RUNNER_MEMORY_MIB = 2048  # the most that `flask runner` takes; 0: no limit
     JOB_THREADS = 8
     JOB_TIMEOUT_SECONDS = 3600
     JOB_MAX_ATTEMPTS = 3
@@ -84,6 +89,14 @@ class Defaults:
 
 
 SETTINGS: Final = tuple(name for name in vars(Defaults) if name.isupper())
+
+
+def check_transport(transport: object, broker_url: object) -> None:
+    """Raises SettingsWrong naming the setting."""
+    if transport not in ("thread", "amqp"):
+        raise SettingsWrong(f"JOB_TRANSPORT is {transport!r}; it is 'thread' or 'amqp'.")
+    if transport == "amqp" and urlsplit(str(broker_url or "")).scheme not in ("amqp", "amqps"):
+        raise SettingsWrong("JOB_TRANSPORT is 'amqp', so BROKER_URL has to be an amqp:// or amqps:// address.")
 
 
 def instance_path() -> str:

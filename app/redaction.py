@@ -108,6 +108,14 @@ class LineFormatter(logging.Formatter):
         return printable(super().formatException(ei))
 
 
+def log_to_stderr() -> None:
+    """For a process that serves: our own lines from INFO on, those of libraries from WARNING on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter("[%(asctime)s] [%(process)d] [%(levelname)s] %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("app").setLevel(logging.INFO)
+
+
 def redact_url(text: str) -> str:
     """Takes user and password out of every URL in the text; a user alone stays where it is no secret (ssh)."""
     return _USERINFO.sub(_userinfo_mask, text)

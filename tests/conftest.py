@@ -10,4 +10,6 @@ pytest_plugins = [
     "tests.support.proxy",
     "tests.support.controller_process",
     "tests.support.netns",
+    "tests.support.parts",
+    "tests.support.services",
 ]

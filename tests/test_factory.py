@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from app import create_app, start_background, stop
 from app.config import CHECKOUT, SETTINGS
 from app.secrets import LockedVault, Vault, create_master_key
 from app.services.runtime import EXTENSION
+from tests.support.ports import free_port
 
 
 def settings_in(folder: Path) -> dict[str, object]:
@@ -98,7 +98,7 @@ def test_gunicorn_serves_after_init_and_ends_within_seconds(tmp_path: Path) -> N
     environment |= {"BAREBOAT_INSTANCE_PATH": str(tmp_path / "i"), "BAREBOAT_KEYS_DIR": str(tmp_path / "keys")}
     options = {"cwd": CHECKOUT, "env": environment, "stdin": subprocess.DEVNULL}
     subprocess.run([sys.executable, "-m", "flask", "--app", "wsgi", "init"], check=True, capture_output=True, **options)  # type: ignore[call-overload]
-    port = _free_port()
+    port = free_port()
     argv = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
     server = subprocess.Popen(argv, stderr=subprocess.DEVNULL, **options)  # type: ignore[call-overload]
     try:
@@ -120,9 +120,3 @@ def _await_ready(url: str) -> dict[str, str]:
         except OSError:
             time.sleep(0.1)  # nothing announces that a server is up
     raise AssertionError("gunicorn is not ready")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,9 +8,9 @@ from app.schemas.base import MAX_ID
 
 
 class IdConverter(BaseConverter):
-    """1 to 2**63-1 in plain digits, one spelling each."""
+    """1 to 2**31-1 in plain digits, one spelling each."""
 
-    regex = "[1-9][0-9]{0,18}"
+    regex = "[1-9][0-9]{0,9}"
 
     def to_python(self, value: str) -> int:
         if int(value) > MAX_ID:

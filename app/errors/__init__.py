@@ -12,7 +12,7 @@ BareboatError
 │   ├── NameTaken  NodeInUse  KeyInUse  CredentialInUse  NodeOffline  NodeCordoned
 │   │   HostKeyUnpinned  KeyMissing  ProjectBusy  WrongState  HookReplayed
 ├── Throttled               too many requests; try later                    429
-├── MasterKeyMissing  MasterKeyUnsafe  SecretUnreadable  DatabaseNotCurrent 500
+├── MasterKeyMissing  MasterKeyUnsafe  SecretUnreadable  DatabaseNotCurrent  SettingsWrong 500
 ├── NodeError               the node could not be spoken to                 502
 │   ├── HostKeyError: HostKeyUnknown  HostKeyMismatch
 │   ├── NameNotResolved  ConnectionRefused  NodeUnreachable  ConnectTimeout

@@ -101,3 +101,8 @@ class DatabaseNotCurrent(BareboatError):
 class LeaseLost(BareboatError):
     code = "lease_lost"
     message = "Another runner has taken this job up; this one leaves it alone."
+
+
+class SettingsWrong(BareboatError):
+    code = "settings_wrong"
+    message = "The settings do not fit together; see docs/settings.md."

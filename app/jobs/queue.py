@@ -10,12 +10,18 @@ class Queue(Protocol):
     def nudge(self, job_id: int) -> None:
         """Somebody should run this job soon."""
 
+    def close(self) -> None:
+        """This process nudges no more; calling it again does nothing."""
+
 
 class SweptQueue:
     """For processes that run no jobs (a command, an extra web process): a runner's sweep finds the row."""
 
     def nudge(self, job_id: int) -> None:
         """The row is enough."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 class HeldQueue:
@@ -31,3 +37,6 @@ class HeldQueue:
         """Run all that is held, in order, in the caller's thread."""
         while self.held:
             run(self.held.pop(0))
+
+    def close(self) -> None:
+        """What is held stays."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -25,40 +26,40 @@ class Tick:
 
 
 class Schedule:
-    """The scheduler of one process with its queue. `start` returns at once; `stop` waits for nothing."""
+    """The scheduler of one process. `start` returns at once; `stop` waits for nothing."""
 
-    def __init__(self, app: Flask, runner: Runner, ticks: list[Tick]) -> None:
+    def __init__(self, app: Flask, ticks: list[Tick]) -> None:
         self._app = app
-        self._runner = runner
         threads = ThreadPoolExecutor(app.config["JOB_THREADS"])
         self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(8), EXECUTOR: threads})
-        self.queue = ThreadQueue(self._scheduler, runner.run_next, app.config["JOB_THREADS"])
-        lease = app.config["JOB_LEASE_SECONDS"]
-        for tick in [
-            Tick("leases", lease / 4, runner.renew_leases),
-            Tick("sweep", app.config["JOB_SWEEP_SECONDS"], self._sweep),
-            *ticks,
-        ]:
+        self._runner: Runner | None = None
+        self._queue: ThreadQueue | None = None
+        for tick in ticks:
             self._add(tick)
 
     @property
     def is_running(self) -> bool:
         return bool(self._scheduler.running)
 
+    def run_jobs(self, runner: Runner) -> ThreadQueue:
+        """Run jobs in this process, too; before `start`. The answer is where its threads are woken."""
+        config = self._app.config
+        self._runner = runner
+        self._queue = queue = ThreadQueue(self._scheduler, runner.run_next, config["JOB_THREADS"])
+        self._add(Tick("leases", config["JOB_LEASE_SECONDS"] / 4, runner.renew_leases))
+        self._add(Tick("sweep", config["JOB_SWEEP_SECONDS"], partial(_sweep, runner, queue)))
+        return queue
+
     def start(self) -> None:
-        self._runner.abandon_dead()
+        if self._runner is not None:
+            self._runner.abandon_dead()
         self._scheduler.start()
 
     def stop(self) -> None:
-        self.queue.stop()
+        if self._queue is not None:
+            self._queue.close()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-
-    def _sweep(self) -> None:
-        """Wakes threads for what no nudge has reached: abandoned jobs, retries, jobs queued by other processes."""
-        self._runner.fail_held()
-        for _ in range(self._runner.count_claimable()):
-            self.queue.nudge(0)
 
     def _add(self, tick: Tick) -> None:
         self._scheduler.add_job(
@@ -79,3 +80,10 @@ class Schedule:
                 tick.call()
             except Exception:
                 logger.exception("tick %s failed; it is tried again in %s s", tick.name, tick.seconds)
+
+
+def _sweep(runner: Runner, queue: ThreadQueue) -> None:
+    """Wakes threads for what no nudge has reached: abandoned jobs, retries, jobs queued by other processes."""
+    runner.fail_held()
+    for _ in range(runner.count_claimable()):
+        queue.nudge(0)

@@ -34,7 +34,7 @@ class ThreadQueue:
         # No misfire grace: a job that waits long for a thread is late, not missed.
         self._scheduler.add_job(self._drain, executor=EXECUTOR, misfire_grace_time=None)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """No further job is started."""
         self._is_stopped = True
 

@@ -10,7 +10,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from app.errors import BareboatError
 from app.secrets import Secret
 
-MAX_ID: Final = 2**63 - 1
+MAX_ID: Final = 2**31 - 1  # as PostgreSQL keeps ids
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _LINE_BREAKING: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 

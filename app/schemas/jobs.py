@@ -1,13 +1,15 @@
 """Jobs: how far, how it ended, and its log."""
 
-from typing import Any
+from typing import Any, Final
 
 from marshmallow import fields, post_load
 
 from app.models import JobState
-from app.schemas.base import MAX_ID, QueryBoolean, QueryInteger, StrictSchema, Text
+from app.schemas.base import QueryBoolean, QueryInteger, StrictSchema, Text
 from app.schemas.paging import SortedPageQuery, with_filters
 from app.schemas.projects import FailureSchema
+
+MAX_OFFSET: Final = 2**63 - 1
 
 
 class ProgressSchema(StrictSchema):
@@ -58,5 +60,5 @@ class JobQuery(SortedPageQuery):
 
 
 class LogQuery(StrictSchema):
-    offset = QueryInteger(load_default=0, minimum=0, maximum=MAX_ID, metadata={"description": "Bytes to leave out."})
+    offset = QueryInteger(load_default=0, minimum=0, maximum=MAX_OFFSET, metadata={"description": "Bytes to leave out."})
     download = QueryBoolean(load_default=False, metadata={"description": "Ask the browser to save it as a file."})

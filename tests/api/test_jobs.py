@@ -138,7 +138,7 @@ def test_no_job_is_404(viewer: FlaskClient, act: str) -> None:
         ("kind=nix", 0),
         ("project_id=2", 1),
         ("node_id=1", 3),
-        (f"node_id={10**17}", 0),
+        (f"node_id={10**9}", 0),
     ],
 )
 def test_jobs_are_filtered(

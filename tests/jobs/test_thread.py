@@ -98,7 +98,7 @@ def test_a_nudge_while_all_threads_are_busy_is_not_forgotten() -> None:
 def test_a_stopped_queue_starts_nothing() -> None:
     table, ticking = Table(5), scheduler(1)
     queue = ThreadQueue(ticking, table.run_next, 1)
-    queue.stop()
+    queue.close()
     queue.nudge(1)
     ticking.shutdown()
     assert table.done == []

@@ -53,6 +53,22 @@ def make_app(tmp_path: Path, password_hash: str) -> Iterator[Callable[..., Flask
         _end(app)
 
 
+@pytest.fixture
+def bare_app(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+    """Applications without tables, users or doubles, as they are served; ended after the test."""
+    made: list[Flask] = []
+
+    def make(**settings: Any) -> Flask:
+        home = tmp_path / f"bare-{len(made)}"
+        create_master_key(home / "keys" / "master.key")
+        made.append(create_app({"SCHEDULER_ENABLED": False, "KEYS_DIR": str(home / "keys")} | settings))
+        return made[-1]
+
+    yield make
+    for app in made:
+        stop(app)
+
+
 @pytest.fixture(scope="session")
 def wired_once(tmp_path_factory: pytest.TempPathFactory, password_hash: str) -> Iterator[tuple[Flask, Path]]:
     """Wiring is slow, so it is done once; with the file that a test's database begins as."""

@@ -2,15 +2,14 @@
 
 import os
 import shutil
-import socket
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.support.ports import await_port, free_port
 
 
 def git(*words: str, cwd: Path) -> str:
@@ -54,7 +53,7 @@ class Forge:
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
     base = tmp_path_factory.mktemp("forge")
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen(
         [
             "git",
@@ -70,7 +69,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int
         start_new_session=True,
     )
     try:
-        _await_port(port)
+        await_port(port)
         yield base, port
     finally:
         os.killpg(process.pid, 15)
@@ -110,19 +109,3 @@ class _ForgeAt(Forge):
     @property
     def url(self) -> str:
         return f"git://127.0.0.1:{self.port}/{self.folder}/app.git"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _await_port(port: int) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        threading.Event().wait(0.02)
-    raise AssertionError("git daemon does not listen")

@@ -16,6 +16,7 @@ from typing import Self
 from app.secrets import Secret
 from app.ssh.hostkeys import HostKeyLine, parse_host_key
 from app.ssh.target import Limits, Target
+from tests.support.ports import free_port
 
 QUICK_LIMITS = Limits(resolve=5, connect=5, banner=10, auth=10, deadline=20)
 _TRIES = 5
@@ -67,7 +68,7 @@ class Server:
 
     def start(self) -> Self:
         for _ in range(_TRIES):
-            self.port = self.port or _free_port()
+            self.port = self.port or free_port()
             self._process = self._spawn()
             if self._is_ready():
                 return self
@@ -266,12 +267,6 @@ def _version(program: str) -> tuple[int, int]:
     shown = subprocess.run([program, "-V"], capture_output=True, text=True)
     match = re.search(r"OpenSSH_(\d+)\.(\d+)", shown.stderr + shown.stdout)
     return (int(match[1]), int(match[2])) if match else (0, 0)
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def _descendants(pid: int) -> list[int]:
