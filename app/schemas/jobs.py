@@ -60,5 +60,7 @@ class JobQuery(SortedPageQuery):
 
 
 class LogQuery(StrictSchema):
-    offset = QueryInteger(load_default=0, minimum=0, maximum=MAX_OFFSET, metadata={"description": "Bytes to leave out."})
+    offset = QueryInteger(
+        load_default=0, minimum=0, maximum=MAX_OFFSET, metadata={"description": "Bytes to leave out."}
+    )
     download = QueryBoolean(load_default=False, metadata={"description": "Ask the browser to save it as a file."})

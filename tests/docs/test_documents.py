@@ -62,9 +62,9 @@ def test_every_error_code_is_explained() -> None:
 
 def test_every_error_class_is_drawn_in_its_tree() -> None:
     drawn = errors.__doc__ or ""
-    assert [
-        kind.__name__ for kind in kinds(BareboatError) if kind.__module__.startswith("app.errors") and kind.__name__ not in drawn
-    ] == []
+    ours = [kind.__name__ for kind in kinds(BareboatError) if kind.__module__.startswith("app.errors")]
+    assert len(ours) > 30
+    assert [name for name in ours if name not in drawn] == []
 
 
 def test_every_state_and_role_is_explained() -> None:
