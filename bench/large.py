@@ -185,7 +185,7 @@ def _ms(seconds: float) -> float:
 def _ask_runner(app: Flask, rounds: int) -> dict[str, float]:
     with app.app_context():
         return {
-            "candidates_ms": _median_ms(lambda: claims.candidates(4), rounds),
+            "candidates_ms": _median_ms(lambda: claims.candidates(claims.Most.of(app.config)), rounds),
             "held_ms": _median_ms(claims.held, rounds),
             "abandon_dead_ms": _median_ms(claims.abandon_dead, rounds),
         }

@@ -64,7 +64,7 @@ def test_no_list_and_no_page_reads_a_long_table_whole(large: Flask) -> None:
 
 def test_runners_find_work_without_reading_the_history(large: Flask) -> None:
     with asked(large) as statements, large.app_context():
-        claims.candidates(4)
+        claims.candidates(claims.Most(4, 100))
         claims.held()
         claims.abandon_dead()
     assert [(one[0], bad) for one in statements for bad in _whole_reads(large, one)] == []

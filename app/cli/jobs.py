@@ -1,13 +1,16 @@
 """`job`: seen, read, cancelled, tried again."""
 
+from typing import Any
+
 import click
 
 from app.cli.act import Acts, actor
 from app.cli.show import as_json, print_json, print_pairs, print_table
 from app.cli.waiting import finish, log_text
 from app.models import Job, JobState
-from app.schemas.jobs import JobSchema
-from app.services import jobs
+from app.schemas.jobs import JobDetailSchema, JobSchema
+from app.services import jobs, queue
+from app.services.nodes import get_node_by_name
 from app.services.paging import MAX_PAGE_SIZE
 
 _STATES = click.Choice([state.value for state in JobState], case_sensitive=False)
@@ -39,15 +42,16 @@ def list_jobs(state: str | None, limit: int, is_json: bool) -> None:
 @as_json
 def show_job(job_id: int, is_json: bool) -> None:
     """All about one job."""
-    shown = JobSchema().dump(jobs.get_job(job_id))
+    shown = JobDetailSchema().dump(queue.placed(jobs.get_job(job_id)))
     return print_json(shown) if is_json else print_pairs(shown.items())
 
 
 @job.command("log")
 @click.argument("job_id", metavar="ID", type=int)
-def show_log(job_id: int) -> None:
+@click.option("--timestamps", is_flag=True, help="Each line behind the time (UTC) at which it came.")
+def show_log(job_id: int, timestamps: bool) -> None:
     """What the job has printed so far."""
-    click.echo(log_text(job_id), nl=False)
+    click.echo(log_text(job_id, timestamps=timestamps), nl=False)
 
 
 @job.command("cancel")
@@ -57,6 +61,18 @@ def cancel_job(job_id: int) -> None:
     row = jobs.request_cancel(job_id, actor())
     is_over = row.state is JobState.CANCELLED
     click.echo(f"Job {job_id} is cancelled" if is_over else f"Job {job_id} is asked to stop")
+
+
+@job.command("cancel-queued")
+@click.option("--node", "node_name", metavar="NAME", help="Only those of this node.")
+@click.option("--kind", help="Only those of this kind, such as project.pull.")
+def cancel_queued_jobs(node_name: str | None, kind: str | None) -> None:
+    """Cancel all jobs that wait; what runs goes on."""
+    filters: dict[str, Any] = {"kind": kind} if kind else {}
+    if node_name:
+        filters["node_id"] = get_node_by_name(node_name).id
+    count = queue.request_cancel_queued(filters, actor())
+    click.echo(f"{count} {'job is' if count == 1 else 'jobs are'} cancelled")
 
 
 @job.command("abandon")

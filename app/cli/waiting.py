@@ -81,8 +81,10 @@ def _run_to_the_end(app: Flask, runner: Runner, job_id: int) -> None:
             is_finished = jobs.get_job(job_id).is_finished
 
 
-def log_text(job_id: int) -> str:
+def log_text(job_id: int, *, timestamps: bool = False) -> str:
     """The whole log, harmless for a terminal."""
+    if timestamps:
+        return printable(jobs.read_timed_job_log(job_id))
     pieces: list[bytes] = []
     offset = 0
     while True:

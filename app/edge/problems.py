@@ -106,7 +106,7 @@ def _of_ours(error: BareboatError) -> Problem:
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.warning("%s %s: %s %s", request.method, request.path, error.code, error.message)
-    return Problem(status, error.code, error.message, error.errors, _challenge(status))
+    return Problem(status, error.code, error.message, error.errors, _challenge(status) | _later(status))
 
 
 def _of_http(error: HTTPException) -> Problem:
@@ -126,6 +126,10 @@ def _headers(error: HTTPException, status: int) -> dict[str, str]:
 
 def _challenge(status: int) -> dict[str, str]:
     return {"WWW-Authenticate": 'Bearer realm="Bareboat"'} if status == HTTPStatus.UNAUTHORIZED else {}
+
+
+def _later(status: int) -> dict[str, str]:
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.TOO_MANY_REQUESTS else {}
 
 
 def _renderers() -> dict[str, Renderer]:

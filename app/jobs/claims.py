@@ -3,10 +3,12 @@
 import os
 import secrets
 import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Subquery, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from app.db import db, release, unit_of_work, utcnow
@@ -18,18 +20,33 @@ _HOST: Final = socket.gethostname().replace(":", "-")[:30]
 OWNER: Final = f"{_HOST}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def candidates(max_jobs_per_node: int) -> list[int]:
-    """Ids of some jobs that may be claimed now: the abandoned first, then the oldest."""
+@dataclass(frozen=True, slots=True)
+class Most:
+    """So many jobs may run at a time: on one node, and in all, by whatever runners."""
+
+    per_node: int
+    in_all: int
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "Most":
+        return cls(config["MAX_JOBS_PER_NODE"], config["MAX_JOBS"])
+
+
+def candidates(most: Most) -> list[int]:
+    """Ids of some jobs that may be claimed now: the abandoned first; then those of whoever has the fewest running, so
+    that thousands of one requester keep nobody else waiting; then the oldest. Of one project there is only one."""
     now = utcnow()
-    found: list[int] = []
-    for condition in (_is_abandoned(now), _may_start(now, max_jobs_per_node)):
-        rows = select(Job.id).where(condition, ~_is_away()).order_by(Job.id).limit(CANDIDATES - len(found))
-        found += db.session.scalars(rows)
+    abandoned = select(Job.id).where(_is_abandoned(now), ~is_away()).order_by(Job.id).limit(CANDIDATES)
+    found = list(db.session.scalars(abandoned))
+    running = _running_by_requester()
+    queued = select(Job.id).outerjoin(running, running.c.requested_by == Job.requested_by)
+    queued = queued.where(_may_start(now, most), ~is_away()).order_by(func.coalesce(running.c.count, 0), Job.id)
+    found += db.session.scalars(queued.limit(CANDIDATES - len(found)))
     release()
     return found
 
 
-def claim(session: Any, job_id: int, owner: str, lease_end: datetime, max_jobs_per_node: int) -> Job | None:
+def claim(session: Any, job_id: int, owner: str, lease_end: datetime, most: Most) -> Job | None:
     """Within the caller's transaction: the job, now RUNNING and ours; None when somebody else was quicker.
 
     A queued job begins a new attempt; an abandoned one goes on with the attempt that it is in.
@@ -45,7 +62,7 @@ def claim(session: Any, job_id: int, owner: str, lease_end: datetime, max_jobs_p
         "started_at": func.coalesce(Job.started_at, utcnow()),
         "run_after": None,
     }
-    moved = session.execute(update(Job).where(Job.id == job_id, _is_claimable(max_jobs_per_node)).values(values))
+    moved = session.execute(update(Job).where(Job.id == job_id, _is_claimable(most)).values(values))
     return session.get(Job, job_id, populate_existing=True) if moved.rowcount else None
 
 
@@ -85,25 +102,38 @@ def abandon_dead() -> None:
 
 def held() -> list[int]:
     """Ids of queued jobs whose node is offline."""
-    queued = select(Job.id).where(Job.state == JobState.QUEUED, _is_away()).limit(CANDIDATES)
+    queued = select(Job.id).where(Job.state == JobState.QUEUED, is_away()).limit(CANDIDATES)
     found = list(db.session.scalars(queued))
     release()
     return found
 
 
-def _is_claimable(max_jobs_per_node: int) -> ColumnElement[bool]:
+def _running_by_requester() -> Subquery:
+    other = aliased(Job)
+    running = select(other.requested_by, func.count().label("count")).where(other.state == JobState.RUNNING)
+    return running.group_by(other.requested_by).subquery()
+
+
+def _is_claimable(most: Most) -> ColumnElement[bool]:
     now = utcnow()
-    return and_(or_(_may_start(now, max_jobs_per_node), _is_abandoned(now)), ~_is_away())
+    return and_(or_(_may_start(now, most), _is_abandoned(now)), ~is_away())
 
 
-def _may_start(now: datetime, max_jobs_per_node: int) -> ColumnElement[bool]:
+def _may_start(now: datetime, most: Most) -> ColumnElement[bool]:
     """What runs is few, so the nodes that are full are found once, not for each job that waits."""
     other = aliased(Job)
     running = select(other.node_id).where(other.state == JobState.RUNNING, other.node_id.is_not(None))
-    full = running.group_by(other.node_id).having(func.count() >= max_jobs_per_node)
+    full = running.group_by(other.node_id).having(func.count() >= most.per_node)
     is_due = or_(Job.run_after.is_(None), Job.run_after <= now)
     has_room = or_(Job.node_id.is_(None), Job.node_id.not_in(full))
-    return and_(Job.state == JobState.QUEUED, is_due, has_room)
+    return and_(Job.state == JobState.QUEUED, is_due, has_room, _followed() < most.in_all)
+
+
+def _followed() -> Any:
+    """How many jobs runners are busy with; one that was let go, its node being away, keeps no other from starting."""
+    other = aliased(Job)
+    is_followed = (other.state == JobState.RUNNING) & other.owner.is_not(None)
+    return select(func.count()).select_from(other).where(is_followed).scalar_subquery()
 
 
 def _is_abandoned(now: datetime) -> ColumnElement[bool]:
@@ -111,7 +141,7 @@ def _is_abandoned(now: datetime) -> ColumnElement[bool]:
     return and_(Job.state == JobState.RUNNING, Job.lease_expires_at <= now)
 
 
-def _is_away() -> ColumnElement[bool]:
+def is_away() -> ColumnElement[bool]:
     """Jobs of a node that is offline wait."""
     return exists().where(Node.id == Job.node_id, Node.status == NodeStatus.OFFLINE)
 

@@ -1,6 +1,8 @@
 """The log of one job: bytes in, rows out, in pieces; what is over the limit is dropped behind a visible mark."""
 
+import re
 import time
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import func, select, update
@@ -80,3 +82,19 @@ def read_log(job_id: int, offset: int, limit: int) -> bytes:
     chunks = db.session.scalars(rows.order_by(JobLogChunk.start_offset))
     joined = b"".join(chunk.data[max(0, offset - chunk.start_offset) :] for chunk in chunks)
     return joined[:limit]
+
+
+def read_timed_log(job_id: int) -> bytes:
+    """The whole log, each line behind the time at which its first byte was stored."""
+    columns = select(JobLogChunk.data, JobLogChunk.created_at).where(JobLogChunk.job_id == job_id)
+    pieces, is_line_open = [], False
+    for data, at in db.session.execute(columns.order_by(JobLogChunk.start_offset)):
+        pieces.append(_timed(data, at, is_line_open))
+        is_line_open = not data.endswith(b"\n")
+    return b"".join(pieces)
+
+
+def _timed(data: bytes, at: datetime, is_line_open: bool) -> bytes:
+    stamp = at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3].encode() + b"Z "
+    lines = re.findall(rb"[^\n]*\n|[^\n]+", data)
+    return (b"" if is_line_open else stamp) + stamp.join(lines)

@@ -78,7 +78,7 @@ class Runner:
     def run_next(self) -> bool:
         """Run the first job that may start or be taken up. False when there is none."""
         with self._app.app_context():
-            found = claims.candidates(self._app.config["MAX_JOBS_PER_NODE"])
+            found = claims.candidates(claims.Most.of(self._app.config))
         return any(self.run(job_id) for job_id in found)
 
     def renew_leases(self) -> None:
@@ -94,7 +94,7 @@ class Runner:
     def count_claimable(self) -> int:
         """How many jobs could start now (20 at most are counted)."""
         with self._app.app_context():
-            return len(claims.candidates(self._app.config["MAX_JOBS_PER_NODE"]))
+            return len(claims.candidates(claims.Most.of(self._app.config)))
 
     def fail_held(self) -> None:
         """With JOB_OFFLINE_POLICY `fail`: queued jobs of nodes that are offline end, instead of waiting for them."""
@@ -113,9 +113,9 @@ class Runner:
                 self._registry.get(job.kind).on_ended(job)
 
     def _claim(self, job_id: int) -> JobOrder | None:
-        limit = self._app.config["MAX_JOBS_PER_NODE"]
+        most = claims.Most.of(self._app.config)
         with unit_of_work() as session:
-            job = claims.claim(session, job_id, claims.OWNER, self._lease_end(), limit)
+            job = claims.claim(session, job_id, claims.OWNER, self._lease_end(), most)
             if job is None:
                 return None
             self._registry.get(job.kind).on_started(job)

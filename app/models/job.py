@@ -24,6 +24,8 @@ class JobState(StrEnum):
 
 CHANGING_STATES: Final = frozenset({JobState.QUEUED, JobState.RUNNING})
 FINAL_STATES: Final = frozenset(JobState) - CHANGING_STATES
+# Reasons for which a node is not spoken to until an admin has acted: its jobs wait for that.
+QUARANTINES: Final = frozenset({"host_key_mismatch", "host_key_unpinned", "auth_failed"})
 # As words, not as values, so that SQLite sees that the partial index below answers it.
 UNDER_WAY: Final = text("state IN ('QUEUED', 'RUNNING') AND project_id IS NOT NULL")
 
@@ -99,12 +101,19 @@ class Job(Base):
 
     @property
     def waiting_for(self) -> str | None:
-        """Why a job that could run does not: `node_offline`, `retry` (see `run_after`), `runner`; None when it runs."""
+        """Why nobody works on it: its node is away (`node_offline`) or waits for an admin (one of QUARANTINES), `retry`
+        (see `run_after`), or `runner`; None when somebody does, or nothing is left to do."""
         if self.is_finished or self.owner:
             return None
-        if self.node is not None and self.node.status is NodeStatus.OFFLINE:
-            return "node_offline"
+        if self.is_node_away and self.node is not None:
+            reason = self.node.status_reason
+            return reason if reason in QUARANTINES else "node_offline"
         return "retry" if self.run_after and self.run_after > utcnow() else "runner"
+
+    @property
+    def is_node_away(self) -> bool:
+        """Its node cannot, or must not, be spoken to."""
+        return self.node is not None and self.node.status is NodeStatus.OFFLINE
 
     @property
     def is_finished(self) -> bool:

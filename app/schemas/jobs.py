@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from marshmallow import fields, post_load
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from app.models import JobState
 from app.schemas.base import QueryBoolean, QueryInteger, StrictSchema, Text
@@ -29,7 +29,8 @@ class JobSchema(StrictSchema):
     waiting_for = fields.String(
         allow_none=True,
         metadata={
-            "description": "Why nobody works on it now: `runner`, `node_offline`, `retry` (see `run_after`), or null.",
+            "description": "Why nobody works on it now: `runner`, `retry` (see `run_after`), `node_offline`; "
+            "`host_key_mismatch`, `host_key_unpinned`, `auth_failed` (until an admin has acted); or null.",
             "example": "runner",
         },
     )
@@ -48,6 +49,25 @@ class JobSchema(StrictSchema):
     finished_at = fields.AwareDateTime(format="iso", allow_none=True)
 
 
+class JobDetailSchema(JobSchema):
+    queue_position = fields.Integer(
+        allow_none=True,
+        metadata={"description": "How many jobs that wait for a runner come before it; null when it waits for none."},
+    )
+
+
+class QueuedQuery(StrictSchema):
+    """Which of the waiting jobs; nothing given: all of them."""
+
+    kind = Text(maximum=32, metadata={"example": "project.pull"})
+    project_id = fields.Integer(strict=True, validate=validate.Range(1, MAX_ID))
+    node_id = fields.Integer(strict=True, validate=validate.Range(1, MAX_ID), metadata={"example": 1})
+
+
+class CancelledSchema(StrictSchema):
+    cancelled = fields.Integer(metadata={"description": "How many were waiting, and are cancelled.", "example": 42})
+
+
 class JobQuery(SortedPageQuery):
     state = fields.Enum(JobState, by_value=True)
     kind = Text(maximum=32, metadata={"example": "project.clone"})
@@ -64,3 +84,11 @@ class LogQuery(StrictSchema):
         load_default=0, minimum=0, maximum=MAX_OFFSET, metadata={"description": "Bytes to leave out."}
     )
     download = QueryBoolean(load_default=False, metadata={"description": "Ask the browser to save it as a file."})
+    timestamps = QueryBoolean(
+        load_default=False, metadata={"description": "All of it, each line behind the time (UTC) at which it came."}
+    )
+
+    @validates_schema
+    def _check_offset(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if data["timestamps"] and data["offset"]:
+            raise ValidationError("With timestamps the log comes whole; leave the offset out.", "offset")

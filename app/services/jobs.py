@@ -7,12 +7,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, lazyload
 
 from app.db import db, unit_of_work, utcnow
-from app.errors import ACT_FAILURES, NotFound, ProjectBusy, Throttled, WrongState
-from app.jobs.journal import log_size, read_log
-from app.models import CHANGING_STATES, Event, Job, JobState, Node
+from app.errors import NotFound, ProjectBusy, Throttled, WrongState
+from app.jobs.journal import log_size, read_log, read_timed_log
+from app.models import Event, Job, JobState, Node
 from app.models.job import UNDER_WAY
 from app.services.events import Actor, event
 from app.services.paging import Page, paginate, sorted_by
+from app.services.queue import cancel_if_queued
 from app.services.runtime import runtime
 
 LOG_READ_LIMIT = 1024 * 1024
@@ -72,12 +73,10 @@ def read_job_log_end(job_id: int, limit: int) -> tuple[bytes, int]:
     return read_log(job_id, start, limit), start
 
 
-def queue_position(job: Job) -> int | None:
-    """How many unfinished jobs of the same node came before this one; None when it is not waiting for a runner."""
-    if job.state is not JobState.QUEUED:
-        return None
-    before = select(func.count()).where(Job.node_id == job.node_id, Job.state.in_(CHANGING_STATES), Job.id < job.id)
-    return db.session.scalar(before) or 0
+def read_timed_job_log(job_id: int) -> bytes:
+    """The whole log, each line behind the time at which it came: UTC, late by a quarter of a second at most."""
+    get_job(job_id)
+    return read_timed_log(job_id)
 
 
 def cancelled_by(job_id: int) -> str | None:
@@ -118,7 +117,7 @@ def request_cancel(job_id: int, actor: Actor) -> Job:
     if job.is_finished:
         raise WrongState(f"Job {job_id} has ended already ({job.state.value}).")
     with unit_of_work() as session:
-        if not _cancel_queued(session, job_id):
+        if not cancel_if_queued(session, job_id):
             is_running = Job.state == JobState.RUNNING
             session.execute(update(Job).where(Job.id == job_id, is_running).values(cancel_requested_at=utcnow()))
         session.add(event(actor, "job.cancel", f"job {job_id}"))
@@ -179,20 +178,3 @@ def busy_with(job: Job) -> ProjectBusy:
     """The refusal that names the job in the way."""
     text = f"Job {job.id} ({job.kind}) is changing project {job.project_name}; wait for it, or cancel it."
     return ProjectBusy(text, errors={"job": {"id": job.id, "kind": job.kind, "state": job.state.value}})
-
-
-def _cancel_queued(session: Any, job_id: int) -> bool:
-    """True when the job was still waiting and is now cancelled."""
-    is_queued = update(Job).where(Job.id == job_id, Job.state == JobState.QUEUED)
-    values = {
-        "state": JobState.CANCELLED,
-        "error_code": "cancelled",
-        "error_message": ACT_FAILURES["cancelled_before_start"],
-        "finished_at": utcnow(),
-        "cancel_requested_at": utcnow(),
-    }
-    if not session.execute(is_queued.values(values)).rowcount:
-        return False
-    job = session.get(Job, job_id, populate_existing=True)
-    runtime().registry.get(job.kind).on_ended(job)
-    return True

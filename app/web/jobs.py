@@ -1,12 +1,14 @@
 """Jobs: what was asked for, how far it is, what it said."""
 
+from typing import Any
+
 from flask import Response, render_template, request, url_for
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.edge.identity import actor, requires
 from app.errors import BareboatError
-from app.services import choices, jobs
+from app.services import choices, jobs, queue
 from app.web.blueprint import web
 from app.web.joblog import log_end, log_from
 from app.web.paging import PAGE_SIZE, asked_id, asked_page, asked_word, is_refresh
@@ -16,13 +18,20 @@ from app.web.words import JOB_STATES, KINDS
 _LARGEST_OFFSET = 2**40
 
 
+def _narrowed() -> dict[str, Any]:
+    """Which jobs the address is about, whatever their state."""
+    return asked_word("kind", KINDS) | asked_id("project_id") | asked_id("node_id")
+
+
 @web.get("/jobs")
 @requires("viewer")
 def list_jobs() -> str:
-    project_id = asked_id("project_id")
-    filters = asked_word("state", JOB_STATES) | asked_word("kind", KINDS) | project_id | asked_id("node_id")
+    project_id, narrowed = asked_id("project_id"), _narrowed()
+    filters = asked_word("state", JOB_STATES) | narrowed
     return render_template(
         "jobs/list.html",
+        narrowed=narrowed,
+        queued=queue.count_queued(narrowed),
         page=jobs.list_jobs(filters, None, asked_page(), PAGE_SIZE),
         filters=filters,
         nodes=[] if is_refresh() else choices.node_names(),
@@ -37,7 +46,7 @@ def show_job(job_id: int) -> str:
     return render_template(
         "jobs/show.html",
         job=job,
-        position=jobs.queue_position(job),
+        position=queue.queue_position(job),
         canceller=jobs.cancelled_by(job_id) if job.state == "CANCELLED" else None,
         log=log_end(job_id),
     )
@@ -65,6 +74,22 @@ def cancel_job(job_id: int) -> BaseResponse:
     except BareboatError as error:
         return refuse(error, back)
     return redirect(back, 303)
+
+
+@web.get("/jobs/cancel")
+@requires("operator")
+def confirm_cancel_queued() -> str:
+    narrowed = _narrowed()
+    return render_template("jobs/cancel.html", narrowed=narrowed, queued=queue.count_queued(narrowed))
+
+
+@web.post("/jobs/cancel")
+@requires("operator")
+def cancel_queued_jobs() -> BaseResponse:
+    """The address says which, as it did when it was confirmed."""
+    narrowed = _narrowed()
+    queue.request_cancel_queued(narrowed, actor())
+    return redirect(url_for("web.list_jobs", **narrowed), 303)
 
 
 @web.post("/jobs/<id:job_id>/abandon")

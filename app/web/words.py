@@ -87,7 +87,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         ago=ago, span=span, size=size, moment=moment, reason=reason, kind=kind, phase=phase, symbol=symbol, word=word
     )
-    app.jinja_env.filters.update(words=shlex.join, literal=repr)
+    app.jinja_env.filters.update(words=shlex.join, literal=repr, held=held)
     app.jinja_env.filters.update(hook_outcome=hook_outcome, forge=forge)
     app.jinja_env.filters.update(outcome=outcome, until=until, local_time=local_time)
     app.jinja_env.filters.update(act=act, said=said, sentence=sentence, details=details, event_outcome=event_outcome)
@@ -110,6 +110,13 @@ def why_no_work(code: str, status_reason: str | None) -> str:
 
 def reason(code: str | None) -> str:
     return REASONS.get(code, code.replace("_", " ")) if code else ""
+
+
+def held(waiting_for: str | None) -> str:
+    """Why a job has not started."""
+    if waiting_for == "node_offline":
+        return "held: the node is offline"
+    return f"held: {reason(waiting_for)}" if waiting_for in REASONS else "waiting for its turn"
 
 
 def kind(code: str) -> str:

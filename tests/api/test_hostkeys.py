@@ -107,7 +107,7 @@ def test_a_job_under_way_is_not_followed_by_a_key_that_is_unpinned(
     _, job_id = request_clone(node_id=node_id)
     with app.app_context():
         with unit_of_work() as session:
-            job = claims.claim(session, job_id, "elsewhere:1:aa", utcnow() + timedelta(hours=1), 9)
+            job = claims.claim(session, job_id, "elsewhere:1:aa", utcnow() + timedelta(hours=1), claims.Most(9, 9))
             assert job is not None
         key_id = get_node(node_id).host_keys[0].id
     assert admin.delete(f"/api/v1/nodes/{node_id}/host-keys/{key_id}").status_code == 204

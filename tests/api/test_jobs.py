@@ -1,13 +1,16 @@
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.db import unit_of_work, utcnow
 from app.errors import ConnectionRefused
 from app.jobs.journal import Journal
+from app.models import JobLogChunk
 from app.services.jobs import LOG_READ_LIMIT
 from app.ssh.recording import RecordingNodes
 
@@ -94,7 +97,23 @@ def test_a_log_may_be_saved_as_a_file(viewer: FlaskClient, logged: int) -> None:
     assert answer.headers["Content-Disposition"] == f'attachment; filename="job-{logged}.log"'
 
 
-@pytest.mark.parametrize("query", ["offset=-1", "offset=x", f"offset={2**63}", "download=yes", "limit=1", "offset=1.5"])
+def test_a_log_shows_when_each_line_came(app: Flask, viewer: FlaskClient, job_id: int) -> None:
+    at = utcnow().replace(microsecond=250_000)
+    pieces = [b"one\ntw", b"o\n", b"\xff\r", b"\nlast"]
+    with app.app_context(), unit_of_work() as session:
+        for number, piece in enumerate(pieces):
+            start, came = len(b"".join(pieces[:number])), at + timedelta(seconds=number)
+            session.add(JobLogChunk(job_id=job_id, start_offset=start, data=piece, created_at=came))
+    times = [(at + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S.250Z ").encode() for number in range(4)]
+    answer = viewer.get(f"{PATH}/{job_id}/log?timestamps=true")
+    assert answer.data == b"%sone\n%stwo\n%s\xff\r\n%slast" % (times[0], times[0], times[2], times[3])
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+WRONG = ["offset=-1", f"offset={2**63}", "download=yes", "offset=x", "limit=1", "timestamps=true&offset=1"]
+
+
+@pytest.mark.parametrize("query", WRONG)
 def test_a_wrong_offset_is_422(viewer: FlaskClient, job_id: int, query: str) -> None:
     assert viewer.get(f"{PATH}/{job_id}/log?{query}").status_code == 422
 

@@ -56,3 +56,13 @@ def test_a_job_that_has_ended_is_not_cancelled(failed: Installation) -> None:
 
 def test_there_is_no_job_0(failed: Installation) -> None:
     assert "[not_found]" in failed.run("job", "show", "0").stderr
+
+
+def test_a_log_can_be_shown_with_times(failed: Installation) -> None:
+    lines = failed.ok("job", "log", "1", "--timestamps").splitlines()
+    assert [line for line in lines if not re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", line)] == []
+
+
+def test_there_is_nothing_to_cancel_when_nothing_waits(failed: Installation) -> None:
+    assert "0 jobs are cancelled" in failed.ok("job", "cancel-queued", "--node", "here", "--kind", "project.clone")
+    assert "[not_found]" in failed.run("job", "cancel-queued", "--node", "nowhere").stderr

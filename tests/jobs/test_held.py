@@ -7,9 +7,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
-from app.db import db, unit_of_work
+from app.db import unit_of_work
 from app.jobs.runner import Runner
-from app.models import Job, JobState, Node, NodeStatus, ProjectStatus
+from app.models import JobState, Node, NodeStatus, ProjectStatus
 from app.services import jobs
 from app.services.events import SYSTEM
 from app.services.runtime import Runtime
@@ -47,12 +47,3 @@ def test_a_held_job_fails_where_the_policy_says_so(
     with app.app_context():
         job = jobs.get_job(held)
         assert (job.state, job.error_code, job.project.status) == (JobState.FAILED, "node_offline", ProjectStatus.ERROR)
-
-
-def test_the_place_in_the_queue_counts_the_jobs_of_the_node(
-    app: Flask, request_clone: Callable[..., tuple[int, int]], make_node: Callable[..., int]
-) -> None:
-    node_id = make_node()
-    ids = [request_clone(f"p{number}", node_id=node_id)[1] for number in range(3)]
-    with app.app_context():
-        assert [jobs.queue_position(db.session.get_one(Job, job_id)) for job_id in ids] == [0, 1, 2]

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from app.db import unit_of_work, utcnow
-from app.models import Job, JobState, Node, Project
+from app.models import Job, JobState, Node, NodeStatus, Project
 from tests.support.application import GIT_URL, host_key_line
 from tests.web.conftest import Person, said
 
@@ -267,3 +267,31 @@ def test_outcomes_of_events_are_words(ada: Person, project_id: int, run_jobs: Ca
     assert 'data-label="Outcome">Asked for<' in page
     assert 'data-label="Outcome">Succeeded<' in page
     assert 'data-label="Outcome">Done<' in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("refused", "Held: web-1 is away. It starts when the node is back."),
+        ("host_key_mismatch", "Held: web-1 shows another host key than the pinned one. It starts when an admin has"),
+        ("auth_failed", "Held: web-1 refuses the login. It starts when an admin has put that right"),
+    ],
+)
+def test_a_held_job_says_what_it_waits_for(
+    app: Flask, vera: Person, request_clone: Callable[..., tuple[int, int]], reason: str, words: str
+) -> None:
+    request_clone()
+    change(app, Node, 1, status=NodeStatus.OFFLINE, status_reason=reason)
+    assert words in said(vera.get("/jobs/1"))
+    assert "waiting for its turn" not in said(vera.get("/jobs"))
+
+
+def test_all_that_wait_can_be_cancelled_after_a_question(
+    app: Flask, otto: Person, request_clone: Callable[..., tuple[int, int]]
+) -> None:
+    request_clone()
+    assert "/jobs/cancel" in otto.get("/jobs").text
+    assert "Cancel 1 waiting job?" in said(otto.get("/jobs/cancel"))
+    assert "Cancelled" in otto.submit("/jobs/cancel")
+    assert "No job waits" in said(otto.get("/jobs/cancel"))
+    assert "/jobs/cancel" not in otto.get("/jobs").text
