@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validates_schema
 
 from app.models import JobState
-from app.schemas.base import QueryBoolean, QueryInteger, StrictSchema, Text
+from app.schemas.base import QueryBoolean, QueryInteger, StrictSchema, Text, an_id
 from app.schemas.paging import SortedPageQuery, with_filters
 from app.schemas.projects import FailureSchema
 
@@ -60,8 +60,8 @@ class QueuedQuery(StrictSchema):
     """Which of the waiting jobs; nothing given: all of them."""
 
     kind = Text(maximum=32, metadata={"example": "project.pull"})
-    project_id = fields.Integer(strict=True, validate=validate.Range(1, MAX_ID))
-    node_id = fields.Integer(strict=True, validate=validate.Range(1, MAX_ID), metadata={"example": 1})
+    project_id = an_id()
+    node_id = an_id(metadata={"example": 1})
 
 
 class CancelledSchema(StrictSchema):
