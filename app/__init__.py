@@ -21,7 +21,9 @@ from app.jobs.registry import Registry
 from app.jobs.runner import Runner
 from app.jobs.schedule import Schedule, Tick
 from app.secrets import LockedVault, Vault, load_master_key
-from app.services import background, hook_pulls, liveness, project_acts, schedule_runs
+from app.services import alerts, background, hook_pulls, liveness, project_acts, schedule_runs
+from app.services.changes_told import watched
+from app.services.courier import Courier
 from app.services.runtime import EXTENSION, Runtime
 from app.ssh.pool import ConnectionPool
 from app.web import init_app as init_web
@@ -30,6 +32,7 @@ MIGRATIONS = str(Path(__file__).parent / "migrations")
 SECONDS_PER_HOUR = 3600
 SCHEDULES_SECONDS = 5
 HOOKS_SECONDS = 2
+NOTIFICATIONS_SECONDS = 2
 
 Part = Literal["all", "scheduler", "runner"]
 
@@ -81,6 +84,7 @@ def stop(app: Flask) -> None:
     if schedule is not None:
         schedule.stop()
     runtime.queue.close()
+    runtime.courier.close()
     runtime.sweep.close()
     runtime.nodes.close()
 
@@ -90,8 +94,9 @@ def _wire(app: Flask) -> Runtime:
         nodes=ConnectionPool(idle_seconds=_idle_seconds(app)),
         vault=open_vault(app),
         queue=_make_queue(app),
-        registry=Registry(*project_acts.KINDS),
+        registry=Registry(*watched(*project_acts.KINDS)),
         sweep=liveness.Sweep(app.config["PROBE_THREADS"]),
+        courier=Courier(),
     )
 
 
@@ -140,7 +145,7 @@ def open_vault(app: Flask) -> Vault | LockedVault:
 
 
 def _ticks(app: Flask, part: Part) -> list[Tick]:
-    nodes = app.extensions[EXTENSION].nodes
+    nodes, courier = app.extensions[EXTENSION].nodes, app.extensions[EXTENSION].courier
     connections = Tick("connections", min(30, app.config["SSH_IDLE_SECONDS"]), nodes.reap)
     if part == "runner":
         return [connections]
@@ -149,6 +154,8 @@ def _ticks(app: Flask, part: Part) -> list[Tick]:
         Tick("probes", min(5, app.config["PROBE_INTERVAL_SECONDS"] / 4), liveness.probe_due_nodes),
         Tick("schedules", SCHEDULES_SECONDS, schedule_runs.run_due_schedules),
         Tick("hooks", HOOKS_SECONDS, hook_pulls.start_wanted_pulls),
+        Tick("alerts", NOTIFICATIONS_SECONDS, alerts.tell_due),
+        Tick("notifications", NOTIFICATIONS_SECONDS, courier.tick),
         Tick("history", SECONDS_PER_HOUR, background.clear_history),
         Tick("remains", SECONDS_PER_HOUR, background.clear_nodes),
     ]

@@ -71,6 +71,15 @@ class Defaults:
     SSH_IDLE_SECONDS = 300
     STATUS_TIMEOUT_SECONDS = 20
 
+    ALERT_WINDOW_SECONDS = 300  # a state that was told is not told again before that
+    NOTIFY_ALLOW_HTTP = False
+    SMTP_HOST: str | None = None  # None: there is no mail
+    SMTP_PORT = 587
+    SMTP_SECURITY = "starttls"  # or "tls", "none"
+    SMTP_USERNAME: str | None = None
+    SMTP_PASSWORD: str | None = None
+    SMTP_FROM: str | None = None
+
     DEMO = False  # shows on every page that this is a throw-away installation
 
     SESSION_COOKIE_NAME = "bareboat_session"

@@ -8,6 +8,7 @@ from flask_smorest.utils import prepare_response
 from marshmallow.fields import Enum
 
 from app.api import (
+    channels,
     commands,
     credentials,
     docs,
@@ -31,7 +32,7 @@ from app.api.ids import IdConverter, describe_id
 from app.schemas.problems import ProblemSchema
 
 _THINGS: Final = (nodes, hostkeys, keys, credentials, githosts, projects, commands, schedules, hooks, jobs)
-NOUNS: Final = (*_THINGS, tokens, users, events, internal)
+NOUNS: Final = (*_THINGS, channels, tokens, users, events, internal)
 _SCHEMES: Final[dict[str, dict[str, Any]]] = {
     "api_token": {"type": "http", "scheme": "bearer", "description": "An API token, `bbt_…`."},
     "session": {"type": "apiKey", "in": "cookie", "name": "bareboat_session", "description": "A browser's login."},

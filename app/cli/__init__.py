@@ -6,6 +6,7 @@ Exit status: 0 done, 1 refused or failed, 2 wrong words. No secret is ever taken
 from flask import Flask
 
 from app.cli import (
+    channels,
     commands,
     credentials,
     githosts,
@@ -37,5 +38,6 @@ def init_app(app: Flask) -> None:
         jobs.job,
         schedules.schedule,
         hooks.hook,
+        channels.channel,
     ):
         app.cli.add_command(command)

@@ -14,6 +14,7 @@ _STATUSES: Final[tuple[tuple[type[errors.BareboatError], int], ...]] = (
     (errors.ConnectTimeout, 504),
     (errors.NodeError, 502),
     (errors.ActFailed, 502),
+    (errors.DeliveryFailed, 502),
 )
 
 

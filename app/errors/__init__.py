@@ -18,6 +18,7 @@ BareboatError
 │   ├── NameNotResolved  ConnectionRefused  NodeUnreachable  ConnectTimeout
 │   ├── AuthFailed  ProtocolError  ShellUnusable  NodeBusy  ShuttingDown
 │   └── ConnectionLost      spoken to, then silence: what ran may still run
+├── DeliveryFailed          a notification was not taken                    502
 ├── LeaseLost               another runner has the job; never shown     500
 └── ActFailed               the node answered, and the act did not succeed  502
     ├── ActTimedOut  ActCancelled  OutputLimitExceeded  StopUnconfirmed

@@ -106,3 +106,14 @@ class LeaseLost(BareboatError):
 class SettingsWrong(BareboatError):
     code = "settings_wrong"
     message = "The settings do not fit together; see docs/settings.md."
+
+
+class DeliveryFailed(BareboatError):
+    """A notification was not taken. `status` is the receiver's code, where it gave one."""
+
+    code = "delivery_failed"
+    message = "The receiver did not take the notification; it is tried again."
+
+    def __init__(self, message: str | None = None, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status

@@ -7,6 +7,7 @@ from app.models.installation import Installation
 from app.models.job import CHANGING_STATES, FINAL_STATES, Job, JobLogChunk, JobState
 from app.models.key import SSHKey
 from app.models.node import HostKey, Node, NodeStatus
+from app.models.notification import Alert, ChannelKind, DeliveryState, NotificationChannel, NotificationDelivery
 from app.models.probe import Probe
 from app.models.project import Project, ProjectStatus
 from app.models.schedule import CatchUp, Overlap, RunOutcome, Schedule, ScheduledRun
@@ -15,9 +16,12 @@ from app.models.user import ApiToken, Role, User
 __all__ = [
     "CHANGING_STATES",
     "FINAL_STATES",
+    "Alert",
     "ApiToken",
     "CatchUp",
+    "ChannelKind",
     "CredentialKind",
+    "DeliveryState",
     "Event",
     "ForgeKind",
     "GitCredential",
@@ -34,6 +38,8 @@ __all__ = [
     "JobState",
     "Node",
     "NodeStatus",
+    "NotificationChannel",
+    "NotificationDelivery",
     "Overlap",
     "Probe",
     "Project",

@@ -12,6 +12,7 @@ from app.commands.durable import Orphan
 from app.db import db, refresh_statistics, release, unit_of_work, utcnow
 from app.errors import BareboatError
 from app.models import CHANGING_STATES, Job, Node, NodeStatus
+from app.services.alerts import forget_old as forget_old_alerts
 from app.services.hook_deliveries import forget_seen
 from app.services.probes import forget_old_probes
 from app.services.schedule_runs import forget_old_runs
@@ -27,6 +28,7 @@ def clear_history() -> None:
     forget_old_probes()
     forget_old_runs()
     forget_seen()
+    forget_old_alerts()
     oldest = utcnow() - timedelta(days=current_app.config["JOB_HISTORY_DAYS"])
     with unit_of_work() as session:
         session.execute(delete(Job).where(Job.finished_at < oldest, Job.state.not_in(CHANGING_STATES)))

@@ -14,10 +14,10 @@ EXTENSION = "bareboat"
 
 
 class Watcher(Protocol):
-    """What looks after nodes: `liveness.Sweep`."""
+    """What looks after something by itself: `liveness.Sweep` after nodes, `courier.Courier` after notifications."""
 
     def tick(self) -> None:
-        """Ask the nodes whose time has come."""
+        """Begin with what has come due."""
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -26,13 +26,14 @@ class Watcher(Protocol):
 @dataclass(slots=True)
 class Runtime:
     """`nodes` speaks SSH, `vault` seals secrets, `queue` nudges runners, `registry` knows the kinds
-    of jobs, `sweep` asks nodes for signs of life."""
+    of jobs, `sweep` asks nodes for signs of life, `courier` takes notifications to their channels."""
 
     nodes: Nodes
     vault: Vault | LockedVault
     queue: Queue
     registry: Registry
     sweep: Watcher
+    courier: Watcher
 
 
 def runtime() -> Runtime:

@@ -17,6 +17,7 @@ from app.errors import BareboatError, Invalid, Throttled
 from app.jobs.cron import next_due
 from app.models import CHANGING_STATES, CatchUp, Job, Overlap, Role, RunOutcome, Schedule, ScheduledRun
 from app.services import jobs
+from app.services.changes_told import note_schedule
 from app.services.events import Actor
 from app.services.runtime import runtime
 from app.services.schedule_kinds import get_kind
@@ -135,6 +136,8 @@ def _settle(run_id: int, schedule_id: int, outcome: RunOutcome, **why: str) -> N
     with unit_of_work() as session:
         if _end_waiting(session, run_id, outcome, why.get("code"), why.get("message")):
             note_last(session, schedule_id, outcome, **why)
+            if outcome is RunOutcome.REFUSED:
+                note_schedule(session, session.get_one(Schedule, schedule_id), (why["code"], why["message"]))
 
 
 def _end_waiting(

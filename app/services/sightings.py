@@ -22,6 +22,7 @@ from app.errors import (
     NodeError,
 )
 from app.models import Node, NodeStatus, Probe
+from app.services.changes_told import note_node, standing_of
 from app.services.events import SYSTEM, event
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def _keep_steady(session: Any, seen: Mapping[int, Sighting]) -> None:
 
 
 def _follow(session: Any, node: Node, seen: Sighting) -> None:
-    before = node.status
+    before, stood = node.status, standing_of(node)
     if seen.error is None:
         _note_success(node, seen)
     else:
@@ -103,6 +104,8 @@ def _follow(session: Any, node: Node, seen: Sighting) -> None:
         node.status_since = utcnow()
         logger.info("node %s is %s %s", node.id, node.status.value, node.status_reason or "")
         session.add(event(SYSTEM, "node.status", f"node {node.name}", node.status.value, node.status_reason))
+    if standing_of(node) != stood:
+        note_node(session, node)
 
 
 def _history(row: Row[Any], seen: Sighting) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from flask import Flask
 
 from app.web import (
     account,
+    channels,
     commands,
     credentials,
     dashboard,
@@ -29,6 +30,7 @@ from app.web.blueprint import web
 # Imported, they are on the blueprint.
 VIEWS: Final = (
     account,
+    channels,
     commands,
     credentials,
     dashboard,

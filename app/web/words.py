@@ -69,10 +69,21 @@ HOOK_OUTCOMES: Final = {
     "replayed": "refused: received before",
     "unreadable": "refused: not readable",
 }
+TOLD_EVENTS: Final = {
+    "node.offline": "a node goes offline",
+    "node.quarantined": "a node shows another host key",
+    "node.online": "a node is online again",
+    "job.failed": "a job fails",
+    "job.recovered": "what failed works again",
+    "schedule.failing": "a schedule begins to fail",
+    "schedule.recovered": "a schedule works again",
+    "test": "test",
+}
+CHANNEL_KINDS: Final = {"json": "JSON", "slack": "Slack form", "email": "e-mail"}
 FORGES: Final = {"github": "GitHub", "gitlab": "GitLab", "gitea": "Gitea"}
 EVENT_OUTCOMES: Final = {"ok": "Done", "requested": "Asked for", "refused": "Refused"}
 _SYMBOLS: Final = {
-    "ONLINE": "●", "ACTIVE": "●", "SUCCEEDED": "●",
+    "ONLINE": "●", "ACTIVE": "●", "SUCCEEDED": "●", "DELIVERED": "●",
     "OFFLINE": "■", "ERROR": "▲", "FAILED": "▲", "TIMED_OUT": "▲",
     "SYNCING": "◐", "RUNNING": "◐", "DELETING": "◐",
     "UNKNOWN": "○", "PENDING": "○", "QUEUED": "○", "CANCELLED": "–",
@@ -89,6 +100,7 @@ def init_app(app: Flask) -> None:
     )
     app.jinja_env.filters.update(words=shlex.join, literal=repr, held=held)
     app.jinja_env.filters.update(hook_outcome=hook_outcome, forge=forge)
+    app.jinja_env.filters.update(told_event=told_event, channel_kind=channel_kind)
     app.jinja_env.filters.update(outcome=outcome, until=until, local_time=local_time)
     app.jinja_env.filters.update(act=act, said=said, sentence=sentence, details=details, event_outcome=event_outcome)
     app.context_processor(_for_every_page)
@@ -196,6 +208,14 @@ def hook_outcome(code: str) -> str:
 
 def forge(code: str) -> str:
     return FORGES.get(code, code)
+
+
+def told_event(code: str) -> str:
+    return TOLD_EVENTS.get(code, code)
+
+
+def channel_kind(code: str) -> str:
+    return CHANNEL_KINDS.get(code, code)
 
 
 def local_time(schedule: Any) -> str:

@@ -8,7 +8,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.errors import BareboatError
-from app.services import schedules
+from app.models import ForgeKind
+from app.secrets import Secret
+from app.services import channels, hooks, schedules
 from app.services.events import SYSTEM
 from app.ssh.recording import RecordingNodes
 from tests.support.application import GIT_URL, host_key_line
@@ -52,6 +54,9 @@ def bodies(app: Flask, make_node: Any, make_project: Any, make_key: Any) -> dict
     node = {"name": "n", "hostname": "h", "ssh_user": "u", "ssh_key_id": key_id}
     schedule = {"name": "s", "project_id": project_id, "cron": "0 4 * * *", "timezone": "UTC"}
     with app.app_context():
+        hook_id = hooks.create_hook(project_id, {"forge": ForgeKind.GITHUB}, SYSTEM)[0].id
+        channel = {"name": "c", "kind": "json", "url": "https://192.0.2.9/"}
+        channel_id = channels.create_channel(channel | {"url": Secret("https://192.0.2.9/")}, SYSTEM)[0].id
         schedule_id = schedules.create_schedule(schedule | {"name": "first"}, SYSTEM).id
     return {
         "POST /nodes": node,
@@ -64,6 +69,10 @@ def bodies(app: Flask, make_node: Any, make_project: Any, make_key: Any) -> dict
         f"POST /projects/{project_id}/pull": {"strategy": "reset"},
         f"POST /projects/{project_id}/checkout": {"ref": "main"},
         f"POST /projects/{project_id}/commands": {"argv": ["true"]},
+        f"POST /projects/{project_id}/hooks": {"forge": "github", "branch": "main"},
+        f"PATCH /projects/{project_id}/hooks/{hook_id}": {"branch": "main"},
+        "POST /notification-channels": channel | {"name": "d"},
+        f"PATCH /notification-channels/{channel_id}": {"name": "c", "url": "https://192.0.2.9/"},
         "POST /schedules": schedule,
         f"PATCH /schedules/{schedule_id}": {"name": "s", "cron": "0 4 * * *"},
         "POST /tokens": {"name": "t", "days": 1},

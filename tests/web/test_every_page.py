@@ -7,7 +7,7 @@ from flask import Flask
 
 from app.models import ForgeKind
 from app.secrets import Secret
-from app.services import credentials, githosts, hooks, schedules
+from app.services import channels, credentials, githosts, hooks, schedules
 from app.services.events import SYSTEM
 from tests.web.conftest import Person
 
@@ -21,6 +21,8 @@ FOR_ALL += ("/projects/1/hooks/1",)
 FOR_OPERATORS += ("/projects/1/hooks/new", "/projects/1/hooks/1/rotate", "/projects/1/hooks/1/delete")
 FOR_ADMINS = ("/nodes/new", "/nodes/1/edit", "/nodes/1/delete", "/nodes/1/host-keys/1/unpin", "/keys/new", "/events")
 FOR_ADMINS += ("/credentials/new", "/credentials/1/delete")
+FOR_ADMINS += ("/notification-channels", "/notification-channels/new", "/notification-channels/1")
+FOR_ADMINS += ("/notification-channels/1/delete", "/notification-channels/1/rotate")
 FOR_ADMINS += ("/keys/1/delete", "/users", "/users/new", "/users/1", "/users/2")
 OPEN = {"web.static", "web.login", "web.log_in", "web.logout"}
 
@@ -33,6 +35,7 @@ def content(app: Flask, request_clone: Callable[..., tuple[int, int]]) -> None:
         values = {"name": "shop", "kind": "https", "host": "git.example.com", "username": "bot"}
         credentials.create_credential(values | {"token": Secret("t0ken")}, SYSTEM)
         githosts.create_host("github.com", 22, SYSTEM)
+        channels.create_channel({"name": "ops", "kind": "json", "url": Secret("https://192.0.2.9/")}, SYSTEM)
         hooks.create_hook(1, {"forge": ForgeKind.GITHUB}, SYSTEM)
         schedules.create_schedule({"name": "nightly", "project_id": 1, "cron": "0 4 * * *"}, SYSTEM)
 
