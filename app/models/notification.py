@@ -47,12 +47,9 @@ class NotificationChannel(Base):
     created_at: Mapped[CreatedAt]
 
     @property
-    def address_purpose(self) -> str:
-        return f"notification_channel.address:{self.uid}"
-
-    @property
-    def secret_purpose(self) -> str:
-        return f"notification_channel.secret:{self.uid}"
+    def seal_purpose(self) -> str:
+        """Of both: exchanged with each other they are of no use, since a secret is no address."""
+        return f"notification_channel:{self.uid}"
 
 
 class Alert(Base):

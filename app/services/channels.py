@@ -95,7 +95,7 @@ def rotate_channel(channel_id: int, actor: Actor) -> tuple[NotificationChannel, 
     if channel.kind is not ChannelKind.JSON:
         raise WrongState(f"Channel {channel.name} signs nothing; only those that send JSON have a secret.")
     with unit_of_work() as session:
-        channel.secret_sealed = runtime().vault.seal(secret, channel.secret_purpose)
+        channel.secret_sealed = runtime().vault.seal(secret, channel.seal_purpose)
         session.add(event(actor, "channel.rotate", _subject(channel)))
     return channel, secret
 
@@ -120,12 +120,12 @@ def request_test(channel_id: int, actor: Actor) -> NotificationDelivery:
 
 
 def address_of(channel: NotificationChannel) -> Secret:
-    return runtime().vault.open(channel.address_sealed, channel.address_purpose)
+    return runtime().vault.open(channel.address_sealed, channel.seal_purpose)
 
 
 def secret_of(channel: NotificationChannel) -> Secret | None:
     sealed = channel.secret_sealed
-    return runtime().vault.open(sealed, channel.secret_purpose) if sealed else None
+    return runtime().vault.open(sealed, channel.seal_purpose) if sealed else None
 
 
 def ensure_url(text: str) -> WebUrl:
@@ -167,9 +167,9 @@ def _events(wanted: Any) -> list[str]:
 
 def _seal(channel: NotificationChannel, address: Secret, secret: Secret | None) -> None:
     vault = runtime().vault
-    channel.address_sealed = vault.seal(address, channel.address_purpose)
+    channel.address_sealed = vault.seal(address, channel.seal_purpose)
     if secret is not None:
-        channel.secret_sealed = vault.seal(secret, channel.secret_purpose)
+        channel.secret_sealed = vault.seal(secret, channel.seal_purpose)
 
 
 def _new_secret() -> Secret:

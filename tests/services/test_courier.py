@@ -309,3 +309,14 @@ def test_no_address_and_no_secret_is_in_the_tables(receiver: Receiver) -> None:
     stored = json.dumps([str(getattr(row, column.name)) for column in NotificationChannel.__table__.columns])
     assert "s3cret" not in stored
     assert secret not in stored
+
+
+def test_secret_and_address_exchanged_in_the_table_lead_nowhere(receiver: Receiver) -> None:
+    channel_id, _ = make_channel(receiver.url)
+    delivery_id = add(channel_id)
+    with unit_of_work() as session:
+        row = session.get_one(NotificationChannel, channel_id)
+        row.address_sealed, row.secret_sealed = row.secret_sealed or "", row.address_sealed
+    settle(Courier())
+    assert receiver.got == []
+    assert "An address such as https://" in (row_of(delivery_id).last_error or "")
