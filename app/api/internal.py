@@ -6,7 +6,7 @@ from flask import request
 
 from app.api.blueprint import Blueprint
 from app.schemas.projects import ProjectSchema, ReportSchema
-from app.services import projects
+from app.services import project_reports
 
 blueprint = Blueprint("internal", "/internal", "For scripts on nodes, with their node's token.")
 
@@ -21,8 +21,9 @@ blueprint = Blueprint("internal", "/internal", "For scripts on nodes, with their
 def report_project_status(values: dict[str, Any], project_id: int) -> Any:
     """Report a project's status from its node
 
-    `Authorization: Bearer` with the *node token* of the project's node.
+    `Authorization: Bearer` with the *node token* of the project's node. From `ACTIVE` or `ERROR` to one of the two, and
+    not while a job is changing the project.
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     node_token = token.strip() if scheme.lower() == "bearer" else ""
-    return projects.report_status(project_id, node_token, values["status"], values["message"])
+    return project_reports.report_status(project_id, node_token, values["status"], values["message"])

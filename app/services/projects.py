@@ -14,9 +14,8 @@ from app.commands.gitstatus import ProjectStatus as LiveStatus
 from app.commands.giturl import GitUrl, ensure_allowed
 from app.commands.paths import ProjectName
 from app.commands.refs import GitRef
-from app.db import db, release, unit_of_work, utcnow
+from app.db import db, release, unit_of_work
 from app.errors import (
-    Forbidden,
     HostKeyUnpinned,
     Invalid,
     KeyMissing,
@@ -28,11 +27,10 @@ from app.errors import (
     WrongState,
     naming,
 )
-from app.models import Job, Node, NodeStatus, Project, ProjectStatus, Role
+from app.models import Job, Node, NodeStatus, Project, ProjectStatus
 from app.services import jobs
 from app.services.credentials import ensure_fits
 from app.services.events import Actor, changes, event
-from app.services.nodes import find_node_by_token
 from app.services.paging import Page, paginate, paginate_search, sorted_by
 from app.services.runtime import runtime
 from app.services.targets import build_worker_client
@@ -169,28 +167,6 @@ def read_status(project_id: int) -> LiveStatus:
     release()
     with _one_look():
         return client.project_status(name, url)
-
-
-def report_status(project_id: int, token: str, status: str, message: str | None) -> Project:
-    """A script on the node reports. `token` is that node's; nothing is said to others, not even that it exists."""
-    node = find_node_by_token(token)
-    if node is None:
-        raise Forbidden("This is not the token of a node.")
-    project = db.session.get(Project, project_id)
-    if project is None or project.node_id != node.id:
-        raise NotFound(f"There is no project {project_id} on this node.")
-    if under_way := jobs.find_job_under_way(project_id):
-        raise jobs.busy_with(under_way)
-    if project.cloned_at is None:
-        raise WrongState(f"Project {project.name} is not on the node yet; its clone decides its status.")
-    reported = ProjectStatus(status)
-    with unit_of_work() as session:
-        project.status, project.last_synced_at = reported, utcnow()
-        failed = reported is ProjectStatus.ERROR
-        project.error_code = "reported" if failed else None
-        project.error_message = (message or "A script on the node reported an error.")[:2000] if failed else None
-        session.add(event(Actor(f"node {node.name}", Role.VIEWER), "project.report", f"project {project.name}", status))
-    return project
 
 
 def ensure_ready(node: Node, *, is_change: bool = True) -> None:

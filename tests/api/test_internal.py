@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from pytest_mock import MockerFixture
 
+from app.models import ProjectStatus
 from tests.support.application import client_with_token
 
 Make = Callable[..., int]
@@ -73,3 +75,45 @@ def test_a_report_does_not_cross_a_job(reporter_of: Any, request_clone: Any, mak
 def test_a_wrong_report_is_422(reporter_of: Any, make_node: Make, make_project: Make, values: dict[str, Any]) -> None:
     node_id = make_node()
     assert report(reporter_of(node_id), make_project(node_id), **values).status_code == 422
+
+
+def test_a_report_does_not_cross_a_job_that_is_queued_at_the_same_moment(
+    app: Flask, reporter_of: Any, operator: FlaskClient, make_node: Make, make_project: Make, mocker: MockerFixture
+) -> None:
+    """The look beforehand saw none; the update itself decides."""
+    node_id = make_node()
+    project_id = make_project(node_id)
+    reporter = reporter_of(node_id)
+    assert operator.post(f"/api/v1/projects/{project_id}/pull").status_code == 202
+    mocker.patch("app.services.jobs.find_job_under_way", return_value=None)
+    answer = report(reporter, project_id, status="ERROR", message="x")
+    assert (answer.status_code, answer.json["error"]) == (409, "project_busy")
+    assert operator.get(f"/api/v1/projects/{project_id}").json["error"] is None
+
+
+@pytest.mark.parametrize("status", ["PENDING", "SYNCING", "DELETING"])
+def test_only_active_and_error_may_be_left_by_a_report(
+    app: Flask, reporter_of: Any, make_node: Make, make_project: Make, status: str
+) -> None:
+    node_id = make_node()
+    project_id = make_project(node_id, status=ProjectStatus(status))
+    answer = report(reporter_of(node_id), project_id)
+    assert (answer.status_code, answer.json["error"]) == (409, "wrong_state")
+
+
+@pytest.mark.parametrize("before", ["ACTIVE", "ERROR"])
+@pytest.mark.parametrize("after", ["ACTIVE", "ERROR"])
+def test_between_active_and_error_any_report_counts(
+    admin: FlaskClient, reporter_of: Any, make_node: Make, make_project: Make, before: str, after: str
+) -> None:
+    node_id = make_node()
+    project_id = make_project(node_id, status=ProjectStatus(before))
+    assert report(reporter_of(node_id), project_id, status=after).json["status"] == after
+    (noted,) = [row for row in admin.get("/api/v1/events").json if row["action"] == "project.report"]
+    assert (noted["actor"], noted["outcome"]) == ("node web-1", after)
+
+
+def test_a_project_that_is_not_cloned_is_its_clone_s(reporter_of: Any, make_node: Make, make_project: Make) -> None:
+    node_id = make_node()
+    answer = report(reporter_of(node_id), make_project(node_id, cloned_at=None, status=ProjectStatus.ERROR))
+    assert (answer.status_code, answer.json["error"]) == (409, "wrong_state")
