@@ -21,7 +21,7 @@ from app.jobs.registry import Registry
 from app.jobs.runner import Runner
 from app.jobs.schedule import Schedule, Tick
 from app.secrets import LockedVault, Vault, load_master_key
-from app.services import alerts, background, hook_pulls, liveness, project_acts, schedule_runs
+from app.services import alerts, background, hook_pulls, liveness, project_acts, schedule_runs, trash, trash_acts
 from app.services.changes_told import watched
 from app.services.courier import Courier
 from app.services.runtime import EXTENSION, Runtime
@@ -94,7 +94,7 @@ def _wire(app: Flask) -> Runtime:
         nodes=ConnectionPool(idle_seconds=_idle_seconds(app)),
         vault=open_vault(app),
         queue=_make_queue(app),
-        registry=Registry(*watched(*project_acts.KINDS)),
+        registry=Registry(*watched(*project_acts.KINDS, *trash_acts.KINDS)),
         sweep=liveness.Sweep(app.config["PROBE_THREADS"]),
         courier=Courier(),
     )
@@ -158,4 +158,5 @@ def _ticks(app: Flask, part: Part) -> list[Tick]:
         Tick("notifications", NOTIFICATIONS_SECONDS, courier.tick),
         Tick("history", SECONDS_PER_HOUR, background.clear_history),
         Tick("remains", SECONDS_PER_HOUR, background.clear_nodes),
+        Tick("trash", SECONDS_PER_HOUR, trash.empty_trash),
     ]

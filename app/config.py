@@ -66,6 +66,8 @@ class Defaults:
         "fd00:ec2::254/128",
     )
 
+    TRASH_DAYS = 7  # how long what was deleted stays in its node's trash; 0: removed at once
+
     ALLOWED_COMMANDS: tuple[str, ...] = ()  # names of programs that may be run in projects; empty: any
 
     SSH_IDLE_SECONDS = 300

@@ -25,13 +25,14 @@ from app.api import (
     projects,
     schedules,
     tokens,
+    trash,
     users,
 )
 from app.api.blueprint import PREFIX
 from app.api.ids import IdConverter, describe_id
 from app.schemas.problems import ProblemSchema
 
-_THINGS: Final = (nodes, hostkeys, keys, credentials, githosts, projects, commands, schedules, hooks, jobs)
+_THINGS: Final = (nodes, hostkeys, keys, credentials, githosts, projects, trash, commands, schedules, hooks, jobs)
 NOUNS: Final = (*_THINGS, channels, tokens, users, events, internal)
 _SCHEMES: Final[dict[str, dict[str, Any]]] = {
     "api_token": {"type": "http", "scheme": "bearer", "description": "An API token, `bbt_…`."},

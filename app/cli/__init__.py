@@ -18,6 +18,7 @@ from app.cli import (
     projects,
     schedules,
     setup,
+    trash,
     users,
 )
 
@@ -35,6 +36,7 @@ def init_app(app: Flask) -> None:
         githosts.git_host,
         nodes.node,
         projects.project,
+        trash.trash,
         jobs.job,
         schedules.schedule,
         hooks.hook,

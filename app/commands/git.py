@@ -24,7 +24,7 @@ _PULL: Final = load_program("folders", "git", "pull")
 _STATUS: Final = load_program("folders", "git", "status")
 _HEAD: Final = load_program("folders", "git", "head")
 _CHECKOUT: Final = load_program("folders", "git", "checkout")
-_DELETE: Final = load_program("folders", "git", "delete")
+_DELETE: Final = load_program("folders", "git", "trash", "delete")
 _RESOLVE: Final = load_program("resolve")
 _REFUSALS_OF_DELETE: Final = MappingProxyType({**REFUSALS, 79: "work_unpushed"})  # changes, too, exist only there
 
@@ -117,14 +117,30 @@ def delete(
     name: ProjectName,
     *,
     force: bool = False,
-    job_key: str,
+    keep: bool = False,
+    trash_key: str,
+    job_key: str | None = None,
     url: GitUrl | None = None,
+    allowed_schemes: Iterable[str] = (),
+    pinned_address: str | None = None,
+    access: GitAccess = NO_ACCESS,
     timeout_seconds: int = 1800,
 ) -> Command:
-    """Prints `missing` (nothing was there), `deleted`, or `trashed`: gone from its place, but some of its files
-    belong to others and are left in `.bareboat/trash/JOB_KEY`. Without `force`, a look at the work comes first."""
-    environment = git_environment(root)
-    arguments = (root, name, JobKey(job_key), url.text if url else "", "1" if force else "")
+    """Without `force`, a look at the work comes first, and origin is asked what it has (only where `url` is given).
+
+    Prints `missing` (nothing was there), `kept` (in `.bareboat/trash/TRASH_KEY`), `deleted`, or `trashed`: gone from
+    its place, but some of its files belong to others and are left in the trash.
+    """
+    environment = git_environment(
+        root,
+        url=url,
+        allowed_schemes=allowed_schemes,
+        pinned_address=pinned_address,
+        access=access,
+        job_key=job_key,
+    )
+    flags = ("1" if force else "", "1" if keep else "")
+    arguments = (root, name, JobKey(trash_key), url.text if url else "", *flags)
     return _command(_DELETE, arguments, environment, Place(root), timeout_seconds, _REFUSALS_OF_DELETE)
 
 

@@ -31,6 +31,9 @@ REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
         86: "setsid_missing",
         87: "proc_missing",
         88: "agent_refused",
+        89: "remote_unasked",
+        90: "trash_stuck",
+        91: "trash_missing",
     }
 )
 

@@ -11,6 +11,7 @@ from app.models.notification import Alert, ChannelKind, DeliveryState, Notificat
 from app.models.probe import Probe
 from app.models.project import Project, ProjectStatus
 from app.models.schedule import CatchUp, Overlap, RunOutcome, Schedule, ScheduledRun
+from app.models.trash import TrashEntry
 from app.models.user import ApiToken, Role, User
 
 __all__ = [
@@ -49,5 +50,6 @@ __all__ = [
     "SSHKey",
     "Schedule",
     "ScheduledRun",
+    "TrashEntry",
     "User",
 ]

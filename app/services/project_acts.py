@@ -17,15 +17,18 @@ from app.jobs.registry import JobKind
 from app.models import Job, JobState, Project, ProjectStatus
 from app.redaction import printable
 from app.services.credentials import note_use, open_access
+from app.services.git_access import NOBODY
 from app.services.nodes import find_node
 from app.services.probes import note_refusal, note_success
 from app.services.project_commands import checked, output_limit, preamble
 from app.services.projects import ensure_git_url, get_project
 from app.services.targets import build_worker_client
-from app.services.worker_client import CloneOrder, WorkerClient
+from app.services.trash import keep_entry, trash_key
+from app.services.worker_client import CloneOrder, DeleteOrder, WorkerClient
 
 _DELETED = {
     "missing": "There was nothing on the node.",
+    "kept": "Moved to the node's trash, from where it can be restored.",
     "deleted": "Deleted from the node.",
     "trashed": "Gone from its place; some files belong to others and are left in .bareboat/trash in the projects root.",
 }
@@ -63,10 +66,20 @@ def perform_checkout(context: JobContext) -> None:
 
 def perform_delete(context: JobContext) -> None:
     project, client = _prepare(context)
-    name, url = ProjectName(project.name), GitUrl.parse(project.git_url)
-    force = bool(context.order.params["force"])
+    force, days = bool(context.order.params["force"]), current_app.config["TRASH_DAYS"]
+    order = DeleteOrder(
+        name=ProjectName(project.name),
+        url=GitUrl.parse(project.git_url),
+        trash_key=trash_key(context.order.job_id, context.key),
+        force=force,
+        keep=days > 0,
+        access=NOBODY if force else open_access(project),
+    )
     release()
-    context.say(_DELETED.get(client.delete_project(name, url, force, context), "Deleted."))
+    word = client.delete_project(order, context)
+    if word == "kept":
+        keep_entry(context.order, order.trash_key, days)
+    context.say(_DELETED.get(word, "Deleted."))
 
 
 def perform_forget(context: JobContext) -> None:
@@ -180,7 +193,7 @@ def _project_of(job: Job) -> Project | None:
     return db.session.get(Project, job.project_id) if job.project_id is not None else None
 
 
-def _noting_refusals(perform: Callable[[JobContext], None]) -> Callable[[JobContext], None]:
+def noting_refusals(perform: Callable[[JobContext], None]) -> Callable[[JobContext], None]:
     """A node that a job cannot reach counts as a missed probe, so that further attempts wait until it is back; a
     refused login or a wrong host key takes it offline at once, until an admin has acted. A job that was done counts as
     a probe that was answered."""
@@ -199,7 +212,7 @@ def _noting_refusals(perform: Callable[[JobContext], None]) -> Callable[[JobCont
     return performed
 
 
-def _clean_up(order: JobOrder) -> None:
+def clean_up(order: JobOrder) -> None:
     """What the attempt's process has left on the node."""
     node = find_node(order.node_id or 0)
     if node is not None:
@@ -211,7 +224,7 @@ def _clean_up(order: JobOrder) -> None:
 def _kind(
     name: str, perform: Callable[[JobContext], None], is_repeatable: bool = True, **hooks: Callable[[Job], None]
 ) -> JobKind:
-    return JobKind(name, _noting_refusals(perform), clean_up=_clean_up, is_repeatable=is_repeatable, **hooks)
+    return JobKind(name, noting_refusals(perform), clean_up=clean_up, is_repeatable=is_repeatable, **hooks)
 
 
 _syncing = _set_status(ProjectStatus.SYNCING)

@@ -106,7 +106,7 @@ def request_clone(values: dict[str, Any], actor: Actor) -> Job:
     if node is None:
         raise Invalid(f"There is no node {wanted['node_id']}.", errors={"node_id": ["No such node."]})
     ensure_ready(node)
-    if existing := _find_project(node.id, wanted["name"]):
+    if existing := find_project_on(node.id, wanted["name"]):
         return _same_clone_or_taken(existing, wanted)
     return _store_clone(node, wanted, actor)
 
@@ -184,6 +184,11 @@ def ensure_ready(node: Node, *, is_change: bool = True) -> None:
         raise NodeCordoned(f"Node {node.name} is cordoned; uncordon it, or choose another.")
 
 
+def trash_days() -> int:
+    """How long what is deleted can be restored; 0: it cannot."""
+    return int(current_app.config["TRASH_DAYS"])
+
+
 def ensure_git_url(text: str) -> GitUrl:
     """Raises InvalidGitUrl naming the rule: form, scheme, denied network."""
     with naming("git_url"):
@@ -230,7 +235,7 @@ def _store_clone(node: Node, wanted: dict[str, Any], actor: Actor) -> Job:
             job.project_id = project.id
             jobs.add_queued(session, job, actor)
     except IntegrityError as error:  # somebody else was quicker
-        existing = _find_project(node_id, name)
+        existing = find_project_on(node_id, name)
         if existing is None:
             raise NameTaken() from error
         return _same_clone_or_taken(existing, wanted)
@@ -250,7 +255,7 @@ def _same_clone_or_taken(existing: Project, wanted: dict[str, Any]) -> Job:
     raise NameTaken(text, errors={"name": ["In use on this node."], "project": {"id": existing.id}})
 
 
-def _find_project(node_id: int, name: str) -> Project | None:
+def find_project_on(node_id: int, name: str) -> Project | None:
     return db.session.scalar(select(Project).where(Project.node_id == node_id, Project.name_folded == name.lower()))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from app.commands import argv, durable, git
+from app.commands import argv, durable, git, trash
 from app.commands.argv import UserCommand
 from app.commands.base import Command
 from app.commands.durable import Limits, Offsets, Orphan
@@ -14,7 +14,7 @@ from app.commands.giturl import GitUrl, ensure_address_allowed
 from app.commands.paths import ProjectName, ProjectsRoot
 from app.commands.probe import Facts, facts, parse_facts
 from app.commands.refs import GitRef
-from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, OutputLimitExceeded
+from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, Invalid, OutputLimitExceeded
 from app.redaction import printable
 from app.secrets import Secret
 from app.services.act_output import DETAIL_LINES, Act, GitOutput, RawOutput
@@ -43,6 +43,18 @@ class CloneOrder:
     branch: GitRef | None = None
     depth: int | None = None
     submodules: bool = False
+    access: Access = NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOrder:
+    """`trash_key` names it in the trash: the same for every try of one job. `keep`: it stays there."""
+
+    name: ProjectName
+    url: GitUrl
+    trash_key: str
+    force: bool = False
+    keep: bool = False
     access: Access = NOBODY
 
 
@@ -105,12 +117,33 @@ class WorkerClient:
         command = git.checkout(self._root, name, ref, url=url, timeout_seconds=self._timeout_seconds)
         return parse_outcome(self._perform(command, act).stdout)
 
-    def delete_project(self, name: ProjectName, url: GitUrl, force: bool, act: Act) -> str:
-        """`missing` (there was nothing), `deleted`, or `trashed` (some files could not be removed from the trash)."""
+    def delete_project(self, order: DeleteOrder, act: Act) -> str:
+        """`missing` (there was nothing), `kept` in the trash, `deleted`, or `trashed` (some files could not be removed
+        from the trash). Without `force`, the git server is asked what it has; one that cannot be asked refuses."""
+        schemes, address = ((), None) if order.force or act.is_attached else self._reach(order)
         command = git.delete(
-            self._root, name, force=force, job_key=act.key, url=url, timeout_seconds=self._timeout_seconds
+            self._root,
+            order.name,
+            force=order.force,
+            keep=order.keep,
+            trash_key=order.trash_key,
+            job_key=act.key,
+            url=order.url,
+            allowed_schemes=schemes,
+            pinned_address=address,
+            access=order.access.git,
+            timeout_seconds=self._timeout_seconds,
         )
-        return self._perform(command, act).stdout.decode("ascii", "replace").strip()
+        result = self._perform_with(order.access, order.url, command, act)
+        return result.stdout.decode("ascii", "replace").strip()
+
+    def restore_project(self, name: ProjectName, trash_key: str, act: Act) -> None:
+        """Out of the trash, into its place, as it was."""
+        self._perform(trash.restore(self._root, name, trash_key), act)
+
+    def purge_trash(self, trash_key: str, act: Act) -> None:
+        """Removed from the trash for good."""
+        self._perform(trash.purge(self._root, trash_key, timeout_seconds=self._timeout_seconds), act)
 
     def project_status(self, name: ProjectName, url: GitUrl) -> ProjectStatus:
         """The working tree as it is now; reads only, takes no lock."""
@@ -205,6 +238,14 @@ class WorkerClient:
             on_offsets=output.take,
             reconnect_seconds=RECONNECT_SECONDS,
         )
+
+    def _reach(self, order: DeleteOrder) -> tuple[tuple[str, ...], str | None]:
+        """Allowed schemes and address for a look at the git server; none where it may not, or cannot, be spoken to."""
+        try:
+            ensure_host_known(order.access, order.url)
+            return self._policy.schemes, self._checked_address(order.url)
+        except (ActFailed, Invalid):
+            return (), None
 
     def _checked_address(self, url: GitUrl) -> str | None:
         """The address that git is to use, once every address that the node finds for the name is allowed.

@@ -22,6 +22,7 @@ from app.web import (
     schedules,
     session,
     tokens,
+    trash,
     users,
     words,
 )
@@ -45,6 +46,7 @@ VIEWS: Final = (
     schedules,
     session,
     tokens,
+    trash,
     users,
 )
 

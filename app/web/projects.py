@@ -202,8 +202,10 @@ def _clone_page(form: Form, in_the_way: Any = None) -> str:
 
 def _delete_page(project_id: int, form: Form) -> str:
     project, force = projects.get_project(project_id), request.values.get("force") == "on"
-    why_not = _why_not(project.node)
-    return render_template("projects/delete.html", project=project, form=form, force=force, why_not=why_not)
+    why_not, days = _why_not(project.node), projects.trash_days()
+    return render_template(
+        "projects/delete.html", project=project, form=form, force=force, why_not=why_not, trash_days=days
+    )
 
 
 def _choice(node: Any) -> NodeChoice:

@@ -23,6 +23,8 @@ KINDS: Final = {
     "project.command": "Command",
     "project.delete": "Delete",
     "project.forget": "Forget",
+    "project.restore": "Restore",
+    "trash.purge": "Delete for good",
 }
 PHASES: Final = {
     "remote": "The git server is preparing",

@@ -27,8 +27,8 @@ def make_pull(root: Path, forge: Forge, **options: object) -> Command:
     return commands.pull(ProjectsRoot(str(root)), NAME, GitUrl.parse(forge.url), **settings)  # type: ignore[arg-type]
 
 
-def make_delete(root: Path, *, force: bool = False) -> Command:
-    return commands.delete(ProjectsRoot(str(root)), NAME, force=force, job_key="job-3")
+def make_delete(root: Path, **options: object) -> Command:
+    return commands.delete(ProjectsRoot(str(root)), NAME, trash_key="job-3", **options)  # type: ignore[arg-type]
 
 
 def make_status(root: Path) -> Command:

@@ -52,8 +52,8 @@ def test_a_status_names_address_and_limit_and_takes_no_lock() -> None:
 
 
 def test_a_delete_names_root_project_job_address_and_force() -> None:
-    command = commands.delete(ProjectsRoot("/data/$(x)"), NAME, force=True, job_key="7")
-    assert "set -- '/data/$(x)' app 7 '' 1\n" in command.script(NONCE)
+    command = commands.delete(ProjectsRoot("/data/$(x)"), NAME, force=True, trash_key="7")
+    assert "set -- '/data/$(x)' app 7 '' 1 ''\n" in command.script(NONCE)
 
 
 def test_a_resolve_names_the_host() -> None:

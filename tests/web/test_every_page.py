@@ -13,7 +13,7 @@ from tests.web.conftest import Person
 
 FOR_ALL = ("/", "/nodes", "/nodes/1", "/projects", "/projects/1", "/projects/1/worktree", "/jobs", "/jobs/1", "/keys")
 FOR_ALL += ("/jobs/1/log", "/tokens", "/account", "/schedules", "/schedules/1")
-FOR_ALL += ("/credentials", "/git-hosts")
+FOR_ALL += ("/credentials", "/git-hosts", "/trash")
 FOR_OPERATORS = ("/projects/new", "/projects/1/delete", "/projects/1/edit", "/projects/1/reset", "/projects/1/command")
 FOR_OPERATORS += ("/projects/1/schedules/new", "/schedules/1/delete")
 FOR_OPERATORS += ("/projects/1/credential", "/jobs/cancel")

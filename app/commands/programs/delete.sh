@@ -1,5 +1,21 @@
-# delete.sh ROOT NAME JOB URL FORCE, in ROOT. FORCE is 1 or empty. Prints missing, deleted or trashed.
-root=$1 name=$2 job=$3 url=$4 force=$5
+# delete.sh ROOT NAME TRASH URL FORCE KEEP, in ROOT. FORCE and KEEP are 1 or empty. Prints missing, kept (in the trash,
+# as TRASH), deleted or trashed (it could not be removed whole).
+root=$1 name=$2 job=$3 url=$4 force=$5 keep=$6
+all='+refs/heads/*:refs/remotes/origin/*'
+
+# What origin has now, under names of ours: a branch may have been dropped or rewritten there since the last fetch.
+# A clone of one branch asks for that one.
+ask_remote() {
+  set -- '+refs/heads/*:refs/bareboat/remote/heads/*'
+  specs=$(own_config --get-all remote.origin.fetch)
+  if [ "$specs" != "$all" ]; then
+    set -f
+    set -- $(printf '%s\n' "$specs" | sed -n 's/^+*refs\/\([^:*]*\):.*/+refs\/\1:refs\/bareboat\/remote\/\1/p')
+    set +f
+  fi
+  run git fetch --quiet --prune --no-tags --no-recurse-submodules -- "$url" "$@" >&2 ||
+    refuse 89 'the git server cannot be asked'
+}
 
 # In a subshell: what is refused there is refused here, before anything moves.
 guard() {
@@ -10,17 +26,36 @@ guard() {
   ! git show-ref --quiet --verify refs/stash || refuse 83 'a stash:' "$(git stash list | head -n 20)"
   set -- --branches --not --remotes
   ! has_commit HEAD || set -- HEAD "$@"
+  no_unpushed "$@"
+  [ -n "$url" ] || return 0
+  ask_remote
+  set -- --branches --not '--glob=refs/bareboat/remote/*'
+  ! has_commit HEAD || set -- HEAD "$@"
+  ( no_unpushed "$@" )
+  result=$?
+  git for-each-ref --format='delete %(refname)' refs/bareboat/remote | git update-ref --stdin
+  return "$result"
+}
+
+no_unpushed() {
   unpushed=$(git log --oneline --decorate=short --encoding=UTF-8 -n 20 "$@" --) || refuse 84 'git log fails'
   [ -z "$unpushed" ] || refuse 83 "$unpushed"
 }
 
-# Folders without write permission, as some package caches have, need it before they can be emptied.
-empty_trash() {
-  one=
-  ! rm --one-file-system -f ./.none 2>/dev/null || one=--one-file-system
-  rm -rf $one "./$job" 2>/dev/null && return
-  [ -L "./$job" ] || chmod -R u+rwx "./$job" 2>/dev/null
-  rm -rf $one "./$job"
+is_in_trash() (
+  enter_own "$root" trash
+  [ -d "./$job" ] && [ ! -L "./$job" ]
+)
+
+# What an earlier try has moved already is kept, too.
+keep_in_trash() {
+  if [ "$word" = missing ]; then
+    ! is_in_trash || word=kept
+    return
+  fi
+  ! is_in_trash || refuse 74 ".bareboat/trash/$job exists"
+  mv -T -- "./$name" "./.bareboat/trash/$job" || refuse 71 "$name cannot be moved into .bareboat/trash"
+  word=kept
 }
 
 root_sound
@@ -32,9 +67,15 @@ if [ -e "./$name" ]; then
   word=deleted
 fi
 
-# What an earlier try of this job has left there is taken away first.
 [ -d ./.bareboat ] || [ "$word" = deleted ] || { printf 'missing\n'; exit 0; }
 ( enter_own "$root" trash ) || exit
+if [ -n "$keep" ]; then
+  keep_in_trash
+  printf '%s\n' "$word"
+  exit
+fi
+
+# What an earlier try of this job has left there is taken away first.
 if ! ( enter_own "$root" trash && empty_trash ); then
   [ "$word" = missing ] || refuse 71 "the remains of an earlier try cannot be removed: .bareboat/trash/$job"
   word=trashed
