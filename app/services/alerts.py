@@ -5,12 +5,14 @@ A state that was told a moment ago is not told again at once, but when ALERT_WIN
 then: of a node that flaps one hears twice, and what was heard last is true.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from flask import current_app
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy.exc import IntegrityError
 
 from app.db import db, unit_of_work, utcnow
 from app.models import Alert, DeliveryState, NotificationChannel, NotificationDelivery
@@ -24,6 +26,7 @@ EVENTS: Final = (
     "schedule.failing",
     "schedule.recovered",
 )
+_GOOD: Final = ("node.online", "job.recovered", "schedule.recovered")
 MOST_WAITING: Final = 1_000
 BATCH: Final = 100
 
@@ -44,13 +47,10 @@ class Change:
 
 def note(session: Any, change: Change) -> None:
     """Within the caller's transaction. The same state again is no change."""
-    alert = session.scalar(select(Alert).where(Alert.key == change.key[:255]).with_for_update())
-    if alert is None and change.is_good:
-        return
-    if alert is None:
-        alert = Alert(key=change.key[:255], told_times={})
-        session.add(alert)
-    elif alert.state == change.state:
+    alert = _find(session, change.key)
+    if alert is None and not change.is_good:
+        alert = _begin(session, change)
+    if alert is None or alert.state == change.state:
         return
     alert.state, alert.event, alert.changed_at = change.state, change.event, utcnow()
     alert.subject, alert.text, alert.data = change.subject[:255], change.text[:4000], change.data
@@ -70,10 +70,11 @@ def tell_due() -> None:
 
 
 def forget_old() -> None:
-    """What has not changed for as long as jobs are kept."""
-    oldest = utcnow() - timedelta(days=current_app.config["JOB_HISTORY_DAYS"])
+    """What is well for as long as jobs are kept; what is not well is kept longer, so that its end can be told."""
+    now, kept = utcnow(), timedelta(days=current_app.config["JOB_HISTORY_DAYS"])
+    is_well = (Alert.event.in_(_GOOD), Alert.due_at.is_(None), Alert.changed_at < now - kept)
     with unit_of_work() as session:
-        session.execute(delete(Alert).where(Alert.changed_at < oldest))
+        session.execute(delete(Alert).where(or_(and_(*is_well), Alert.changed_at < now - 4 * kept)))
 
 
 def add_delivery(session: Any, channel: NotificationChannel, told: Any) -> NotificationDelivery:
@@ -88,6 +89,22 @@ def add_delivery(session: Any, channel: NotificationChannel, told: Any) -> Notif
         row.last_error = f"Not sent: {MOST_WAITING} others wait for this channel already."
     session.add(row)
     return row
+
+
+def _find(session: Any, key: str) -> Alert | None:
+    """Held until the caller's transaction ends, and as it is now."""
+    mine = select(Alert).where(Alert.key == key[:255]).with_for_update()
+    found: Alert | None = session.scalar(mine.execution_options(populate_existing=True))
+    return found
+
+
+def _begin(session: Any, change: Change) -> Alert | None:
+    """The row of a subject of which nothing was noted before. Of two who begin it, the second gets the first's."""
+    row = Alert(key=change.key[:255], state="", event=change.event, subject=change.subject[:255], text="")
+    row.changed_at = utcnow()
+    with suppress(IntegrityError), session.begin_nested():
+        session.add(row)
+    return _find(session, change.key)
 
 
 def _due(alert: Alert, is_good: bool) -> datetime | None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from app.db import db, unit_of_work, utcnow
 from app.errors import ActFailed, ConnectionRefused, HostKeyMismatch
 from app.jobs.queue import HeldQueue
-from app.models import Job, JobState, Node, NodeStatus, NotificationDelivery, Schedule
+from app.models import Alert, Job, JobState, Node, NodeStatus, NotificationDelivery, Schedule
 from app.secrets import Secret
 from app.services import alerts, channels, jobs, projects, schedule_runs, schedules, sightings
 from app.services.changes_told import note_node
@@ -213,3 +213,15 @@ def test_a_channel_with_a_thousand_waiting_takes_no_more(node_id: int, channel_i
     see(node_id)
     assert told() == ["node.offline", "node.online"]
     assert (last_told().state, last_told().next_try_at) == ("FAILED", None)
+
+
+def test_what_is_well_is_forgotten_and_what_is_not_is_kept_until_it_is(node_id: int, mocker: MockerFixture) -> None:
+    see(node_id, REFUSED)
+    mocker.patch("app.services.alerts.utcnow", side_effect=lambda: utcnow() + timedelta(days=100))
+    alerts.forget_old()
+    mocker.stopall()
+    see(node_id)
+    assert told() == ["node.offline", "node.online"]
+    mocker.patch("app.services.alerts.utcnow", side_effect=lambda: utcnow() + timedelta(days=100))
+    alerts.forget_old()
+    assert db.session.scalars(select(Alert)).all() == []
