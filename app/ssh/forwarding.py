@@ -7,14 +7,14 @@ in the pool, serves one job, and the socket on the node is gone with it.
 import contextlib
 import re
 import threading
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import paramiko
 
 from app.commands.base import Command
 from app.errors import ConnectionLost, ShuttingDown
 from app.ssh.agent import MAX_MESSAGE_BYTES, AgentSession, KeyAgent
-from app.ssh.connection import PinnedConnection
+from app.ssh.login import Login
 from app.ssh.hardening import HardenedTransport
 from app.ssh.process import NotStarted, run_command
 from app.ssh.target import Target
@@ -39,10 +39,8 @@ class AgentTransport(HardenedTransport):
         return channel
 
 
-class AgentConnection(PinnedConnection):
-    _transport_class = AgentTransport
-    # Fabric takes attributes that the class does not have for settings.
-    _agent: KeyAgent | None = None
+class AgentLogin(Login):
+    transport_class = AgentTransport
 
     def __init__(self, target: Target, agent: KeyAgent) -> None:
         super().__init__(target)
@@ -50,7 +48,7 @@ class AgentConnection(PinnedConnection):
 
     def open(self) -> None:
         super().open()
-        self.transport.agent = self._agent
+        cast(AgentTransport, self.transport).agent = self._agent
 
 
 class AgentLine:
@@ -60,7 +58,7 @@ class AgentLine:
     def __init__(self, target: Target, agent: KeyAgent) -> None:
         self.target = target
         self._agent = agent
-        self._connection: AgentConnection | None = None
+        self._connection: AgentLogin | None = None
         self._closed = threading.Event()
 
     def run(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:
@@ -90,13 +88,13 @@ class AgentLine:
             self.hang_up()
             raise
 
-    def _connected(self) -> AgentConnection:
+    def _connected(self) -> AgentLogin:
         if self._closed.is_set():
             raise ShuttingDown()
         connection = self._connection
         if connection is None or not connection.is_connected:
             self.hang_up()
-            connection = self._connection = AgentConnection(self.target, self._agent)
+            connection = self._connection = AgentLogin(self.target, self._agent)
             connection.open()
         if self._closed.is_set():  # meanwhile, by another thread
             self.hang_up()

@@ -12,7 +12,7 @@ from typing import Final
 import paramiko
 
 from app.errors import ConnectTimeout, NodeError
-from app.ssh.connection import PinnedConnection
+from app.ssh.login import Login
 from app.ssh.pins import hops
 from app.ssh.shelf import Shelf
 from app.ssh.target import Limits, Target
@@ -31,7 +31,7 @@ _ANY_LIMITS: Final = Limits()
 class Link:
     """One open connection and who is on it."""
 
-    connection: PinnedConnection
+    connection: Login
     gateway: "Link | None" = None
     channels: int = 0
     most_channels: int = MAX_CHANNELS
@@ -56,7 +56,7 @@ class Line:
     """All about one target: its links, the handshakes under way, the last failure for those who waited for it."""
 
     links: list[Link] = field(default_factory=list)
-    opening: list[PinnedConnection] = field(default_factory=list)
+    opening: list[Login] = field(default_factory=list)
     failures: int = 0
     failure: NodeError | None = None
 

@@ -32,6 +32,7 @@ from app.ssh.links import (
     may_open,
     with_room,
 )
+from app.ssh.login import Login
 from app.ssh.pins import ensure_way_pinned
 from app.ssh.process import NotStarted, SessionRefused, run_command
 from app.ssh.target import Target
@@ -85,7 +86,7 @@ class ConnectionPool:
         """Seconds of connect and login. The oldest connection is closed as soon as nobody is on it."""
         ensure_way_pinned(target)
         started = time.monotonic()
-        connection = PinnedConnection(target)
+        connection = Login(target)
         with self._changed:
             line = self._line(key_of(target))
             old = line.links[:1]
@@ -116,10 +117,10 @@ class ConnectionPool:
 
     @contextmanager
     def lease(self, target: Target) -> Iterator[PinnedConnection]:
-        """A connection for something of one's own, at most a channel at a time; it is not closed meanwhile."""
+        """Fabric's tools on a pooled connection, at most a channel at a time; it is not closed meanwhile."""
         link, _ = self._acquire(target)
         try:
-            yield link.connection
+            yield PinnedConnection(target, link.connection)
         finally:
             self._release(link)
 
@@ -211,7 +212,7 @@ class ConnectionPool:
                     enter(link, tunnel=tunnel)
                     return link, False
                 if may_open(line):
-                    connection = PinnedConnection(target)
+                    connection = Login(target)
                     line.opening.append(connection)
                     break
                 self._wait_for_others(line, seen, deadline, target)
@@ -230,7 +231,7 @@ class ConnectionPool:
         if deadline.has_passed:
             raise NodeBusy(f"All {MAX_CONNECTIONS} connections to {target} are in use; try again later.")
 
-    def _open(self, line: Line, connection: PinnedConnection, *, tunnel: bool) -> Link:
+    def _open(self, line: Line, connection: Login, *, tunnel: bool) -> Link:
         link = Link(connection)
         try:
             if connection.target.jump is not None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from app.errors import ProtocolError
-from app.ssh.connection import PinnedConnection, tunnel
+from app.ssh.login import Login, tunnel
 from app.ssh.deadline import Deadline
 from app.ssh.dial import dial
 from app.ssh.handshake import show_host_key
@@ -37,16 +37,16 @@ class _Place:
     def __str__(self) -> str:
         return f"{self.hostname}:{self.port}"
 
-    def reach(self, gateway: PinnedConnection | None) -> Any:
+    def reach(self, gateway: Login | None) -> Any:
         if gateway is None:
             return dial(self.hostname, self.port, str(self), self.limits, self.deadline)
         return tunnel(gateway, self.hostname, self.port, self.deadline.left(self.limits.connect))
 
-    def show(self, algorithms: tuple[str, ...], gateway: PinnedConnection | None) -> Any:
+    def show(self, algorithms: tuple[str, ...], gateway: Login | None) -> Any:
         return show_host_key(self.reach(gateway), algorithms, str(self), self.limits, self.deadline)
 
 
-def _keys(place: _Place, gateway: PinnedConnection | None) -> Iterator[HostKeyLine]:
+def _keys(place: _Place, gateway: Login | None) -> Iterator[HostKeyLine]:
     """The first exchange names every algorithm on offer; the others ask for one further type each."""
     first, offered = place.show(_EVERY, gateway)
     if first is not None:
@@ -59,10 +59,10 @@ def _keys(place: _Place, gateway: PinnedConnection | None) -> Iterator[HostKeyLi
 
 
 @contextmanager
-def _way(jump: Target | None) -> Iterator[PinnedConnection | None]:
+def _way(jump: Target | None) -> Iterator[Login | None]:
     if jump is None:
         yield None
         return
-    with PinnedConnection(jump) as gateway:
+    with Login(jump) as gateway:
         gateway.open()
         yield gateway
