@@ -1,10 +1,11 @@
 """The persistent shell: many short reads in one channel, each framed by nonces of its own; pure text, like `base`.
 
-What sshd is asked to run is LOGIN_COMMAND, as ever. `opening` goes to its stdin and, once it has answered, `first_turn`
-and then a turn for each command. What waits on the node: the login's shell, a `cat` that hands on what we
-send, and the shell that reads it (two of them with a minder). When our end of the channel closes, `cat` ends, and the
-whole process group is killed at once, as it is when the shell ends: what runs there is a read of ours, which has
-nothing to clear up. So the channel is the lease here too.
+What sshd is asked to run is LOGIN_COMMAND, as ever. `opening` goes to its stdin and, once it has answered, a turn for
+each command. What waits on the node: the login's shell, a `cat` that hands on what we send (with a shell that waits for
+its end), and the shell that reads it: a fork of the first where that can read on from a pipe, else a new one, which
+wants `first_turn` before. When our end of the channel closes, `cat` ends, and the whole process group is killed at
+once, as it is when the reading shell ends: what runs there is a read of ours, which has nothing to clear up. So the
+channel is the lease here too.
 A turn costs one fork, and three more steps where a place is checked. Wall-clock limits are the controller's, which
 closes the channel; a limit of CPU seconds is kept on the node.
 """
@@ -16,17 +17,19 @@ from app.commands.base import NODE_PATH, Command, Place, exports, quote
 from app.secrets import Secret
 
 READY: Final = "ready"
+BARE: Final = "bare"
 
 
 def opening(nonce: str) -> str:
-    """For the login's shell. It answers READY where it leads a process group, else `shared_group`: then nothing could
-    be killed without killing others, and there is no persistent shell."""
-    return _OPENING.format(nonce=nonce)
+    """For the login's shell. It answers READY, or BARE where the shell behind `cat` wants `first_turn`; where it leads
+    no process group, `shared_group`: then nothing could be killed without killing others, and there is no persistent
+    shell."""
+    return _OPENING.format(nonce=nonce, setting=_SETTING)
 
 
 def first_turn(nonce: str) -> str:
-    """For the shell behind `cat`: its surroundings and functions. It answers READY."""
-    return _FIRST_TURN.format(nonce=nonce, path=NODE_PATH)
+    """For a BARE shell behind `cat`: its surroundings and functions. It answers READY."""
+    return _FIRST_TURN.format(nonce=nonce, setting=_SETTING)
 
 
 def turn(command: Command, nonce: str, known: set[str]) -> str:
@@ -56,26 +59,11 @@ def _place(place: Place | None) -> str:
     return f"{quote(place.root)} {quote(place.project or '')} {quote(place.folder or '')}"
 
 
-_OPENING: Final = """{{
-exec 3<&0
-if kill -0 "-$$" 2>/dev/null
-then word=ready
-else word=shared_group
-fi
-printf 'BEGIN {nonce}\\n' >&2
-printf 'BEGIN {nonce}\\n\\nEND {nonce} %s -\\n' "$word"
-[ "$word" = ready ] || exit
-{{ cat <&3; kill -KILL "-$$"; }} 2>/dev/null | {{ /bin/sh -s; kill -KILL "-$$"; }} 3<&-
-kill -KILL "-$$"
-}}
-"""
-
 # `at` compares after entering, with the program, as `base` does; the whole way at once, because only where it leads
 # counts. Only when that is astray, `step` by `step`, to know why.
-_FIRST_TURN: Final = """{{
-umask 077
+_SETTING: Final = f"""umask 077
 unset CDPATH ENV BASH_ENV
-LC_ALL=C.UTF-8 PATH={path}
+LC_ALL=C.UTF-8 PATH={NODE_PATH}
 export LC_ALL PATH
 if [ -x /bin/pwd ]
 then where() {{ /bin/pwd -P; }}
@@ -116,6 +104,30 @@ turn() {{
   printf '\\nEND %s - -\\n' "$1" >&2
   printf '\\nEND %s %s %s\\n' "$1" "$reason" "$status"
 }}
+"""
+
+# Of the shells that are /bin/sh on Linux, bash and ksh read a whole file before they run a line of it; ash's kin do not.
+_OPENING: Final = """{{
+{setting}
+exec 3<&0
+word=ready
+case ${{BASH_VERSION-}}${{KSH_VERSION-}}${{ZSH_VERSION-}}${{YASH_VERSION-}} in ?*) word=bare ;; esac
+[ -r /dev/stdin ] || word=bare
+kill -0 "-$$" 2>/dev/null || word=shared_group
+printf 'BEGIN {nonce}\\n' >&2
+printf 'BEGIN {nonce}\\n\\nEND {nonce} %s -\\n' "$word"
+[ "$word" != shared_group ] || exit
+{{ {{ cat <&3; kill -KILL "-$$"; }} 2>/dev/null & }} | {{
+  exec 3<&-
+  [ "$word" = ready ] || exec /bin/sh -s
+  . /dev/stdin
+}}
+kill -KILL "-$$"
+}}
+"""
+
+_FIRST_TURN: Final = """{{
+{setting}
 printf 'BEGIN {nonce}\\n\\nEND {nonce} - -\\n' >&2
 printf 'BEGIN {nonce}\\n\\nEND {nonce} ready -\\n'
 }}

@@ -56,8 +56,8 @@ class Shell:
         opened = cls(transport, channel, who)
         try:
             request_exec(channel, LOGIN_COMMAND)
-            opened._prepare(shell.opening, has_end_on_stderr=False)
-            opened._prepare(shell.first_turn)
+            if opened._prepare(shell.opening, has_end_on_stderr=False) == shell.BARE:
+                opened._prepare(shell.first_turn)
         except (OSError, EOFError, paramiko.SSHException) as error:
             opened.close()
             raise ShellBroken(f"{who} has closed its shell.") from error
@@ -95,12 +95,14 @@ class Shell:
         """What runs in it is killed."""
         close_channel(self._channel)
 
-    def _prepare(self, script: Callable[[str], str], *, has_end_on_stderr: bool = True) -> None:
+    def _prepare(self, script: Callable[[str], str], *, has_end_on_stderr: bool = True) -> str:
         nonce = secrets.token_hex(16)
         turn = _Turn(nonce, QUIET, has_end_on_stderr=has_end_on_stderr)
         self._send(script(nonce))
-        if self._follow(turn, Deadline(OPEN_SECONDS)) is not None or turn.end != End(shell.READY, None):
+        reason = self._follow(turn, Deadline(OPEN_SECONDS))
+        if reason is not None or turn.end is None or turn.end.reason not in (shell.READY, shell.BARE):
             raise ShellBroken(f"The login of {self._who} keeps no shell open.")
+        return turn.end.reason
 
     def _send(self, script: str) -> None:
         try:
