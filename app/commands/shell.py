@@ -1,13 +1,13 @@
 """The persistent shell: many short reads in one channel, each framed by nonces of its own; pure text, like `base`.
 
-What sshd is asked to run is LOGIN_COMMAND, as ever. `opening` goes to its stdin and, once it has answered, a turn for
-each command. What waits on the node: the login's shell, a `cat` that hands on what we send (with a shell that waits for
-its end), and the shell that reads it: a fork of the first where that can read on from a pipe, else a new one, which
-wants `first_turn` before. When our end of the channel closes, `cat` ends, and the whole process group is killed at
-once, as it is when the reading shell ends: what runs there is a read of ours, which has nothing to clear up. So the
-channel is the lease here too.
-A turn costs one fork, and three more steps where a place is checked. Wall-clock limits are the controller's, which
-closes the channel; a limit of CPU seconds is kept on the node.
+What sshd is asked to run is LOGIN_COMMAND, as ever. `opening` goes to the stdin of the shell that it starts and, once
+that has answered, a turn for each command. Nothing else waits on the node; when our end of the channel closes between
+two turns, that shell ends. During a turn it does not read, but a watcher does, who kills the whole process group when
+the channel closes: what runs there is a read of ours, which has nothing to clear up. So the channel is the lease here
+too. When the shell itself dies in a turn, sshd closes the watcher's input, with the same effect.
+A turn costs two forks, and a step more where a place is checked. A shell that is asked often settles: a `cat` hands on
+what we send to a fork of it, and at its end kills the group; then a turn needs no watcher. Wall-clock limits are the
+controller's, which closes the channel; a limit of CPU seconds is kept on the node.
 """
 
 import hashlib
@@ -17,19 +17,18 @@ from app.commands.base import NODE_PATH, Command, Place, exports, quote
 from app.secrets import Secret
 
 READY: Final = "ready"
-BARE: Final = "bare"
 
 
 def opening(nonce: str) -> str:
-    """For the login's shell. It answers READY, or BARE where the shell behind `cat` wants `first_turn`; where it leads
-    no process group, `shared_group`: then nothing could be killed without killing others, and there is no persistent
-    shell."""
-    return _OPENING.format(nonce=nonce, setting=_SETTING)
+    """For the login's shell: its surroundings and functions. It answers READY where it leads a process group, else
+    `shared_group`: then nothing could be killed without killing others, and there is no persistent shell."""
+    return _OPENING.format(nonce=nonce, path=NODE_PATH)
 
 
-def first_turn(nonce: str) -> str:
-    """For a BARE shell behind `cat`: its surroundings and functions. It answers READY."""
-    return _FIRST_TURN.format(nonce=nonce, setting=_SETTING)
+def settling(nonce: str) -> str:
+    """For a shell that is asked often: a turn will cost one fork instead of two, for three processes that wait on the
+    node. It answers READY, also where it stays as it is."""
+    return f"settle {nonce}\n"
 
 
 def turn(command: Command, nonce: str, known: set[str]) -> str:
@@ -61,9 +60,13 @@ def _place(place: Place | None) -> str:
 
 # `at` compares after entering, with the program, as `base` does; the whole way at once, because only where it leads
 # counts. Only when that is astray, `step` by `step`, to know why.
-_SETTING: Final = f"""umask 077
+# The watcher has ended when END is said: the next turn is for the shell to read.
+# Of the shells that are /bin/sh on Linux, bash and ksh read a whole file before they run a line of it, and do not settle.
+_OPENING: Final = """{{
+exec 3<&0
+umask 077
 unset CDPATH ENV BASH_ENV
-LC_ALL=C.UTF-8 PATH={NODE_PATH}
+LC_ALL=C.UTF-8 PATH={path}
 export LC_ALL PATH
 if [ -x /bin/pwd ]
 then where() {{ /bin/pwd -P; }}
@@ -92,43 +95,39 @@ turn() {{
   reason=exit status=-
   printf 'BEGIN %s\\n' "$1" >&2
   printf 'BEGIN %s\\n' "$1"
+  if [ -z "$is_settled" ]
+  then
+    {{ read -r _ <&3; kill -KILL "-$$"; }} >/dev/null 2>&1 &
+    watcher=$!
+  fi
   if enter "$4" "$5" "$6"
   then
     ( ulimit -S -t "$2" 2>/dev/null || :
       eval "program=\\$$3"
       shift 6
-      eval "$program" ) </dev/null
+      eval "$program" ) </dev/null 3<&-
     status=$?
   fi
   cd /
+  [ -n "$is_settled" ] || {{ kill -KILL "$watcher"; wait "$watcher"; }} 2>/dev/null
   printf '\\nEND %s - -\\n' "$1" >&2
   printf '\\nEND %s %s %s\\n' "$1" "$reason" "$status"
 }}
-"""
-
-# Of the shells that are /bin/sh on Linux, bash and ksh read a whole file before they run a line of it; ash's kin do not.
-_OPENING: Final = """{{
-{setting}
-exec 3<&0
+ready() {{
+  printf 'BEGIN %s\\n\\nEND %s - -\\n' "$1" "$1" >&2
+  printf 'BEGIN %s\\n\\nEND %s ready -\\n' "$1" "$1"
+}}
+settle() {{
+  case ${{BASH_VERSION-}}${{KSH_VERSION-}}${{ZSH_VERSION-}}${{YASH_VERSION-}} in ?*) ready "$1"; return 0 ;; esac
+  is_settled=yes
+  {{ {{ cat <&3; kill -KILL "-$$"; }} 2>/dev/null & }} | {{ exec 3<&-; ready "$1"; . /dev/stdin; }}
+  kill -KILL "-$$"
+}}
+is_settled=
 word=ready
-case ${{BASH_VERSION-}}${{KSH_VERSION-}}${{ZSH_VERSION-}}${{YASH_VERSION-}} in ?*) word=bare ;; esac
-[ -r /dev/stdin ] || word=bare
 kill -0 "-$$" 2>/dev/null || word=shared_group
 printf 'BEGIN {nonce}\\n' >&2
 printf 'BEGIN {nonce}\\n\\nEND {nonce} %s -\\n' "$word"
-[ "$word" != shared_group ] || exit
-{{ {{ cat <&3; kill -KILL "-$$"; }} 2>/dev/null & }} | {{
-  exec 3<&-
-  [ "$word" = ready ] || exec /bin/sh -s
-  . /dev/stdin
-}}
-kill -KILL "-$$"
-}}
-"""
-
-_FIRST_TURN: Final = """{{
-{setting}
-printf 'BEGIN {nonce}\\n\\nEND {nonce} - -\\n' >&2
-printf 'BEGIN {nonce}\\n\\nEND {nonce} ready -\\n'
+[ "$word" = ready ] || exit
 }}
 """

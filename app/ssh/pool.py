@@ -94,9 +94,8 @@ class ConnectionPool:
         link = self._open(line, connection, tunnel=False)
         seconds = time.monotonic() - started
         for each in old:
-            each.is_retired = True
+            self._retire(each)
         self._release(link)
-        self.reap()
         return seconds
 
     def age(self, target: Target) -> float | None:
@@ -279,6 +278,14 @@ class ConnectionPool:
         with self._changed:
             line = self._lines.get(key_of(target))
             return None if line is None else with_room(line, tunnel=True)
+
+    def _retire(self, link: Link) -> None:
+        """Closed now where nobody is on it, else by the last who leaves."""
+        with self._changed:
+            link.is_retired = True
+            is_idle = link.is_idle
+        if is_idle:
+            self._discard(link)
 
     def _discard(self, link: Link) -> None:
         with self._changed:

@@ -15,7 +15,7 @@ from app.commands.paths import ProjectName, RelativePath
 from app.commands.shell import turn
 from app.secrets import Secret
 from app.ssh.pool import ConnectionPool
-from app.ssh.shell import Shell, ShellBroken
+from app.ssh.shell import SETTLE_TURNS, Shell, ShellBroken
 from app.ssh.watch import Watch
 from tests.support.sshd import SshdServer
 
@@ -56,10 +56,12 @@ HOSTILE = (
 )
 
 
-@pytest.fixture
-def open_shell(pool: ConnectionPool, sshd: SshdServer) -> Iterator[Shell]:
+@pytest.fixture(params=["new", "settled"])
+def open_shell(pool: ConnectionPool, sshd: SshdServer, request: pytest.FixtureRequest) -> Iterator[Shell]:
     with pool.lease(sshd.target()) as connection:
         shell = Shell.open(connection.transport, "node")
+        for _ in range(SETTLE_TURNS + 1 if request.param == "settled" else 0):
+            shell.run(Command(":"))
         yield shell
         shell.close()
 
