@@ -16,6 +16,19 @@ OUTPUT_LIMIT_BYTES: Final = 16 * 1024
 TEXT_LIMIT: Final = 120
 OLDEST_GIT: Final = (2, 20)
 
+CHANGING: Final = frozenset(
+    {
+        "disk_total_bytes",
+        "disk_free_bytes",
+        "inodes_total",
+        "inodes_free",
+        "load1",
+        "memory_total_bytes",
+        "memory_available_bytes",
+        "uptime_seconds",
+    }
+)
+
 _FACTS: Final = load_program("facts")
 _ROOT_PROBLEMS: Final = {
     "missing": "root_missing",
@@ -54,11 +67,14 @@ class Facts:
     problems: tuple[str, ...] = ()
 
 
-def facts(root: ProjectsRoot, *, timeout_seconds: int = 10) -> Command:
-    return Command(program=_FACTS, arguments=(root,), timeout_seconds=timeout_seconds)
+def facts(root: ProjectsRoot, *, only_changing: bool = False, timeout_seconds: int = 10) -> Command:
+    """`only_changing` leaves out what is as it was when all was asked: system, kernel, git, processors, clock, and who
+    else may write to the root. It costs the node a tenth."""
+    what = "changing" if only_changing else "all"
+    return Command(program=_FACTS, arguments=(root, what), timeout_seconds=timeout_seconds)
 
 
-def parse_facts(output: bytes) -> Facts:
+def parse_facts(output: bytes, *, only_changing: bool = False) -> Facts:
     """Never raises; the last line of a name counts."""
     said = dict(_pair(line) for line in output[:OUTPUT_LIMIT_BYTES].decode("utf-8", "replace").split("\n"))
     git = _GIT.fullmatch(said.get("git", ""))
@@ -77,14 +93,17 @@ def parse_facts(output: bytes) -> Facts:
         memory_available_bytes=_kib(said.get("memory_available_kib", "")),
         uptime_seconds=_whole(said.get("uptime", "")),
         clock=_whole(said.get("clock", "")),
-        problems=_problems(said.get("root", ""), git),
+        problems=_root_problems(said.get("root", "")) + (() if only_changing else _git_problems(git)),
     )
 
 
-def _problems(root: str, git: re.Match[str] | None) -> tuple[str, ...]:
+def _root_problems(root: str) -> tuple[str, ...]:
+    return (_ROOT_PROBLEMS[root],) if root in _ROOT_PROBLEMS else ()
+
+
+def _git_problems(git: re.Match[str] | None) -> tuple[str, ...]:
     is_usable = git is not None and (int(git["major"]), int(git["minor"])) >= OLDEST_GIT
-    found = (_ROOT_PROBLEMS.get(root), None if is_usable else "git_missing")
-    return tuple(problem for problem in found if problem)
+    return () if is_usable else ("git_missing",)
 
 
 def _pair(line: str) -> tuple[str, str]:

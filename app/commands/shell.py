@@ -61,7 +61,7 @@ def _place(place: Place | None) -> str:
 # `at` compares after entering, with the program, as `base` does; the whole way at once, because only where it leads
 # counts. Only when that is astray, `step` by `step`, to know why.
 # The watcher has ended when END is said: the next turn is for the shell to read.
-# Of the shells that are /bin/sh on Linux, bash and ksh read a whole file before they run a line of it, and do not settle.
+# Of the shells that are /bin/sh, bash and ksh read a whole file before they run a line of it: they do not settle.
 _OPENING: Final = """{{
 exec 3<&0
 umask 077

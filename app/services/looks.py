@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from flask import Flask, current_app
 
-from app.commands.probe import Facts
+from app.commands.probe import CHANGING, Facts
 from app.db import release, utcnow
 from app.errors import BareboatError, ConnectTimeout, NodeError, ShuttingDown
+from app.models import Node, NodeStatus
 from app.services import sightings
 from app.services.nodes import get_node
 from app.services.sightings import Sighting
@@ -28,22 +29,26 @@ QUICK_SECONDS: Final = 3.0
 PATIENT_THREADS: Final = 4  # for each of PROBE_THREADS; they wait, and cost no CPU
 
 
-def look(node_id: int, seconds: float | None = None, *, is_fresh: bool = False) -> Sighting:
+def look(
+    node_id: int, seconds: float | None = None, *, is_fresh: bool = False, only_changing: bool = False
+) -> Sighting:
     """Round trip and facts, now, connecting where needed; every step within `seconds`, or PROBE_TIMEOUT_SECONDS.
-    Raises NotFound, ShuttingDown."""
+    `only_changing` asks a node that was well, and is connected, for the facts that change, and keeps the others. Raises
+    NotFound, ShuttingDown."""
     started_at = utcnow()
     node = get_node(node_id)
     limit = seconds or float(current_app.config["PROBE_TIMEOUT_SECONDS"])
     try:
         client = build_worker_client(node, probe_seconds=limit)
+        lasting = _lasting(node) if only_changing and client.is_connected else {}
         release()
-        latency, facts = client.probe(is_fresh=is_fresh)
+        latency, facts = client.probe(is_fresh=is_fresh, only_changing=bool(lasting))
     except ShuttingDown:
         raise
     except BareboatError as error:
         return sightings.missed(started_at, error)
     reason = facts.problems[0] if facts.problems else None
-    return Sighting(started_at, latency_ms=round(latency * 1000, 2), facts=_as_stored(facts), reason=reason)
+    return Sighting(started_at, latency_ms=round(latency * 1000, 2), facts=lasting | _as_stored(facts), reason=reason)
 
 
 class Lookers:
@@ -107,7 +112,8 @@ class Lookers:
         """False: too slow for a quick look, which says nothing yet."""
         patience = float(current_app.config["PROBE_TIMEOUT_SECONDS"])
         started = time.monotonic()
-        seen = look(node_id, min(QUICK_SECONDS, patience) if is_quick else None, is_fresh=is_fresh)
+        seconds = min(QUICK_SECONDS, patience) if is_quick else None
+        seen = look(node_id, seconds, is_fresh=is_fresh, only_changing=not is_fresh)
         took = time.monotonic() - started
         if is_quick and patience > QUICK_SECONDS and _is_slow(seen.error, took):
             return False
@@ -121,6 +127,13 @@ def _is_slow(error: BareboatError | None, took: float) -> bool:
         and error.retryable
         and (took >= QUICK_SECONDS * 0.9 or isinstance(error, ConnectTimeout))
     )
+
+
+def _lasting(node: Node) -> dict[str, Any]:
+    """What is known of a node that is well and need not be asked again. Empty: ask for all."""
+    if node.status is not NodeStatus.ONLINE or node.status_reason is not None:
+        return {}
+    return {name: value for name, value in (node.facts or {}).items() if name not in CHANGING}
 
 
 def _as_stored(facts: Facts) -> dict[str, Any]:

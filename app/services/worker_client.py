@@ -169,13 +169,18 @@ class WorkerClient:
             raise ActFailed("path_escape", result.stdout.decode("utf-8", "replace").strip(), output="")
         ensure_succeeded(result, command, output.last_lines)
 
-    def probe(self, *, is_fresh: bool = False) -> tuple[float, Facts]:
+    @property
+    def is_connected(self) -> bool:
+        return self._nodes.age(self._target) is not None
+
+    def probe(self, *, is_fresh: bool = False, only_changing: bool = False) -> tuple[float, Facts]:
         """Seconds of one round trip, and the node's facts. `is_fresh`: over a connection that is opened for it, since
         an old one says nothing about whether the node takes new ones."""
         if is_fresh:
             self._nodes.renew(self._target)
         latency = self._nodes.ping(self._target)
-        return latency, parse_facts(self._nodes.read(self._target, facts(self._root)).stdout)
+        result = self._nodes.read(self._target, facts(self._root, only_changing=only_changing))
+        return latency, parse_facts(result.stdout, only_changing=only_changing)
 
     def list_processes(self) -> tuple[Orphan, ...]:
         """What processes of jobs, of whatever installation, have a folder on the node."""

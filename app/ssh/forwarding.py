@@ -14,8 +14,8 @@ import paramiko
 from app.commands.base import Command
 from app.errors import ConnectionLost, ShuttingDown
 from app.ssh.agent import MAX_MESSAGE_BYTES, AgentSession, KeyAgent
-from app.ssh.login import Login
 from app.ssh.hardening import HardenedTransport
+from app.ssh.login import Login
 from app.ssh.process import NotStarted, run_command
 from app.ssh.target import Target
 from app.ssh.watch import QUIET, Result, Watch

@@ -5,7 +5,7 @@ Rules only: the pool holds the lock and does the closing.
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -111,6 +111,16 @@ def leave(link: Link, *, tunnel: bool) -> None:
     else:
         link.channels -= 1
     link.idle_since = time.monotonic()
+
+
+def retire(links: Iterable[Link]) -> list[Link]:
+    """Who may be closed now. The others are closed by the last who leaves them."""
+    idle = []
+    for link in links:
+        link.is_retired = True
+        if link.is_idle:
+            idle.append(link)
+    return idle
 
 
 def is_spent(link: Link) -> bool:

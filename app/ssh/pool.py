@@ -30,6 +30,7 @@ from app.ssh.links import (
     key_of,
     leave,
     may_open,
+    retire,
     with_room,
 )
 from app.ssh.login import Login
@@ -79,8 +80,8 @@ class ConnectionPool:
 
     def beat(self, targets: Mapping[int, Target], heard: Heard) -> set[int]:
         """Ask every node with a warm connection for a sign of life, and return. See `Nodes`."""
-        links = {key: self._warm(target) for key, target in targets.items()}
-        return {key for key, link in links.items() if link is None or not ask(link, key, heard)}
+        links = ((key, self._warm(target)) for key, target in targets.items())
+        return {key for key, link in links if link is None or not ask(link, key, heard)}
 
     def renew(self, target: Target) -> float:
         """Seconds of connect and login. The oldest connection is closed as soon as nobody is on it."""
@@ -93,14 +94,15 @@ class ConnectionPool:
             line.opening.append(connection)
         link = self._open(line, connection, tunnel=False)
         seconds = time.monotonic() - started
-        for each in old:
-            self._retire(each)
+        with self._changed:
+            idle = retire(old)
+        for each in idle:
+            self._discard(each)
         self._release(link)
         return seconds
 
     def age(self, target: Target) -> float | None:
-        link = self._warm(target)
-        return None if link is None else time.monotonic() - link.opened_at
+        return None if (link := self._warm(target)) is None else time.monotonic() - link.opened_at
 
     def ping(self, target: Target) -> float:
         """Seconds of one keepalive round trip on a warm connection, or of connect and login on a cold one."""
@@ -278,14 +280,6 @@ class ConnectionPool:
         with self._changed:
             line = self._lines.get(key_of(target))
             return None if line is None else with_room(line, tunnel=True)
-
-    def _retire(self, link: Link) -> None:
-        """Closed now where nobody is on it, else by the last who leaves."""
-        with self._changed:
-            link.is_retired = True
-            is_idle = link.is_idle
-        if is_idle:
-            self._discard(link)
 
     def _discard(self, link: Link) -> None:
         with self._changed:

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from app.errors import ProtocolError
-from app.ssh.login import Login, tunnel
 from app.ssh.deadline import Deadline
 from app.ssh.dial import dial
 from app.ssh.handshake import show_host_key
 from app.ssh.hostkeys import ALGORITHMS, HostKeyLine
+from app.ssh.login import Login, tunnel
 from app.ssh.target import Limits, Target
 
 _EVERY: Final = tuple(name for names in ALGORITHMS.values() for name in names)

@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.commands.paths import ProjectsRoot
-from app.commands.probe import Facts, facts, parse_facts
+from app.commands.probe import CHANGING, Facts, facts, parse_facts
 from tests.commands.shells import NONCE, Node
 
 DATA = Path(__file__).parent / "data/facts"
@@ -70,4 +71,23 @@ def test_a_root_open_to_others_is_told(dash: Node, root: Path, mode: int) -> Non
 
 
 def test_a_hostile_root_is_one_word() -> None:
-    assert "set -- '/data/$(touch x)'\n" in facts(ProjectsRoot("/data/$(touch x)")).script(NONCE)
+    assert "set -- '/data/$(touch x)' all\n" in facts(ProjectsRoot("/data/$(touch x)")).script(NONCE)
+
+
+def test_every_shell_finds_the_facts_that_change(node: Node, root: Path) -> None:
+    output = node.run(facts(ProjectsRoot(str(root)), only_changing=True)).stdout
+    got = parse_facts(output, only_changing=True)
+    assert got.problems == ()
+    assert {name for name in CHANGING if getattr(got, name) is None} <= {"inodes_total", "inodes_free"}
+    assert {name for name, value in asdict(got).items() if value} <= CHANGING
+
+
+def test_the_facts_that_change_tell_of_a_root_that_is_gone_or_elsewhere(node: Node, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(root)
+    states = {
+        path: parse_facts(
+            node.run(facts(ProjectsRoot(str(tmp_path / path)), only_changing=True)).stdout, only_changing=True
+        ).problems
+        for path in ("nothing", "link", "projects")
+    }
+    assert states == {"nothing": ("root_missing",), "link": ("root_unsafe",), "projects": ()}

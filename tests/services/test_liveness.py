@@ -122,6 +122,30 @@ def test_facts_are_asked_for_when_they_are_due(fleet: Fleet, key_id: int, app: F
     assert (fleet.facts_runs(), len(fleet.nodes.beats)) == (3, 0)
 
 
+def test_a_node_that_is_well_is_asked_for_what_changes_and_keeps_the_rest(
+    fleet: Fleet, key_id: int, app: Flask
+) -> None:
+    app.config["FACTS_INTERVAL_SECONDS"] = 0
+    node_id = fleet.add(1, key_id)[0]
+    fleet.tick()
+    fleet.nodes.answer(Result("exit", 0, b"root ok\nload1 7.5\n"), lambda _, command: "changing" in command.arguments)
+    fleet.make_due()
+    fleet.tick()
+    node = db.session.get_one(Node, node_id, populate_existing=True)
+    assert (node.facts or {}) | {"load1": 7.5, "git_version": "2.39.5"} == node.facts
+    assert node.status_reason is None
+
+
+def test_a_node_with_a_defect_is_asked_for_all_facts(fleet: Fleet, key_id: int, app: Flask) -> None:
+    app.config["FACTS_INTERVAL_SECONDS"] = 0
+    fleet.add(1, key_id)
+    fleet.nodes.answer(Result("exit", 0, b"git git version 2.39.5\nroot missing\n"))
+    for _ in range(2):
+        fleet.make_due()
+        fleet.tick()
+    assert [command.arguments[-1] for _, command in fleet.nodes.runs] == ["all", "all"]
+
+
 def test_an_old_connection_is_replaced_by_a_fresh_one(fleet: Fleet, key_id: int, app: Flask) -> None:
     fleet.add(1, key_id)
     fleet.tick()
