@@ -16,18 +16,7 @@ OUTPUT_LIMIT_BYTES: Final = 16 * 1024
 TEXT_LIMIT: Final = 120
 OLDEST_GIT: Final = (2, 20)
 
-CHANGING: Final = frozenset(
-    {
-        "disk_total_bytes",
-        "disk_free_bytes",
-        "inodes_total",
-        "inodes_free",
-        "load1",
-        "memory_total_bytes",
-        "memory_available_bytes",
-        "uptime_seconds",
-    }
-)
+CHANGING: Final = frozenset({"load1", "memory_total_bytes", "memory_available_bytes", "uptime_seconds"})
 
 _FACTS: Final = load_program("facts")
 _ROOT_PROBLEMS: Final = {
@@ -68,8 +57,8 @@ class Facts:
 
 
 def facts(root: ProjectsRoot, *, only_changing: bool = False, timeout_seconds: int = 10) -> Command:
-    """`only_changing` leaves out what is as it was when all was asked: system, kernel, git, processors, clock, and who
-    else may write to the root. It costs the node a tenth."""
+    """`only_changing` asks for what takes no program on the node: load, memory, uptime, and whether the root is there
+    and writable. The rest (disk, git, system, clock, who else may write to the root) costs it twenty times as much."""
     what = "changing" if only_changing else "all"
     return Command(program=_FACTS, arguments=(root, what), timeout_seconds=timeout_seconds)
 

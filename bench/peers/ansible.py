@@ -47,6 +47,9 @@ class Ansible:
     def facts(self) -> int:
         return self._ask("all", self._fleet.facts)
 
+    def all_facts(self) -> int:
+        return self._ask("all", self._fleet.all_facts)
+
     def one(self) -> None:
         self._ask(self._fleet.nodes[0].name, "true")
 

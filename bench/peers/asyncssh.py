@@ -28,6 +28,9 @@ class AsyncSsh:
     def facts(self) -> int:
         return self._on_all(lambda node: self._run(node, self._fleet.facts))
 
+    def all_facts(self) -> int:
+        return self._on_all(lambda node: self._run(node, self._fleet.all_facts))
+
     def one(self) -> None:
         self._loop.run_until_complete(self._run(self._fleet.nodes[0], "true"))
 

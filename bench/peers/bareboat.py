@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 
 from app.commands.base import Command
 from app.commands.paths import ProjectsRoot
-from app.commands.probe import facts, parse_facts
+from app.commands.probe import Facts, facts, parse_facts
 from app.secrets import Secret
 from app.ssh.pool import ConnectionPool
 from app.ssh.target import Target
@@ -27,7 +27,8 @@ class Bareboat:
             Target(node.name, fleet.address, node.port, fleet.user, key, "bench", (fleet.host_key,))
             for node in fleet.nodes
         ]
-        self._facts = facts(ProjectsRoot(fleet.root))
+        self._facts = facts(ProjectsRoot(fleet.root), only_changing=True)
+        self._all_facts = facts(ProjectsRoot(fleet.root))
         self._pool = ConnectionPool(idle_seconds=3600)
         self._threads = ThreadPoolExecutor(IN_FLIGHT)
 
@@ -49,7 +50,10 @@ class Bareboat:
         return self._on_all(lambda target: self._pool.run(target, TRUE).exit_status == 0)
 
     def facts(self) -> int:
-        return self._on_all(lambda target: bool(parse_facts(self._pool.read(target, self._facts).stdout).kernel))
+        return self._on_all(lambda target: self._read(target, self._facts).load1 is not None)
+
+    def all_facts(self) -> int:
+        return self._on_all(lambda target: self._read(target, self._all_facts).kernel is not None)
 
     def one(self) -> None:
         self._pool.read(self._targets[0], TRUE)
@@ -57,6 +61,9 @@ class Bareboat:
     def close(self) -> None:
         self._threads.shutdown()
         self._pool.close()
+
+    def _read(self, target: Target, command: Command) -> Facts:
+        return parse_facts(self._pool.read(target, command).stdout)
 
     def _on_all(self, act: Callable[[Target], bool]) -> int:
         return sum(self._threads.map(act, self._targets))

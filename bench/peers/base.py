@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.procs import adopt_orphans, cpu_seconds, memory_mib
+from bench.procs import adopt_orphans, cpu_seconds, group_seconds, memory_mib
+
+SETTLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """`facts` is one command line for the login shell: Bareboat's own program, the same for all."""
+    """`facts` and `all_facts` are command lines for the login shell: Bareboat's own program, the same for all.
+    `group` is the control group of the servers, or empty."""
 
     user: str
     key_path: str
@@ -29,8 +32,10 @@ class Fleet:
     host_key: str
     root: str
     facts: str
+    all_facts: str
     nodes: tuple[Node, ...]
     listeners: tuple[int, ...]
+    group: str = ""
     address: str = "127.0.0.1"
 
 
@@ -47,7 +52,10 @@ class Peer(Protocol):
         """Run `true` on every node."""
 
     def facts(self) -> int:
-        """Run the facts program on every node."""
+        """Run the facts program on every node, for what changes."""
+
+    def all_facts(self) -> int:
+        """Run it for everything."""
 
     def one(self) -> None:
         """Run `true` on the first node."""
@@ -81,6 +89,7 @@ def main(make: Callable[[Fleet], Peer]) -> None:
     peer = make(fleet)
     try:
         phases = [_measure(fleet, "cold", peer.cold)]
+        phases.append(_measure(fleet, "all_facts", peer.all_facts))
         for _ in range(repeats):
             phases += [_measure(fleet, name, getattr(peer, name)) for name in ("liveness", "command", "facts")]
         held = memory_mib(os.getpid())
@@ -92,12 +101,18 @@ def main(make: Callable[[Fleet], Peer]) -> None:
 
 
 def _measure(fleet: Fleet, name: str, act: Callable[[], int]) -> Phase:
-    servers, ours = cpu_seconds(fleet.listeners), cpu_seconds([os.getpid()])
+    servers, ours = _server_seconds(fleet), cpu_seconds([os.getpid()])
     started = time.perf_counter()
     answered = act()
     seconds = time.perf_counter() - started
-    ours, servers = cpu_seconds([os.getpid()]) - ours, cpu_seconds(fleet.listeners) - servers
+    ours = cpu_seconds([os.getpid()]) - ours
+    time.sleep(SETTLE_SECONDS)  # sshds end sessions after the client has what it wanted
+    servers = _server_seconds(fleet) - servers
     return Phase(name, len(fleet.nodes), answered, seconds, ours, servers)
+
+
+def _server_seconds(fleet: Fleet) -> float:
+    return group_seconds(fleet.group) if fleet.group else cpu_seconds(fleet.listeners)
 
 
 def _latencies(peer: Peer, count: int) -> float:

@@ -29,6 +29,9 @@ class Fabric:
     def facts(self) -> int:
         return self._on_all(self._fleet.facts)
 
+    def all_facts(self) -> int:
+        return self._on_all(self._fleet.all_facts)
+
     def one(self) -> None:
         self._connections[0].run("true", hide=True)
 

@@ -31,6 +31,9 @@ class OpenSsh:
     def facts(self) -> int:
         return self._on_all(self._fleet.facts)
 
+    def all_facts(self) -> int:
+        return self._on_all(self._fleet.all_facts)
+
     def one(self) -> None:
         self._run(self._fleet.nodes[0], "true")
 

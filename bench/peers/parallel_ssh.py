@@ -32,6 +32,9 @@ class ParallelSsh:
     def facts(self) -> int:
         return self._on_all(self._fleet.facts)
 
+    def all_facts(self) -> int:
+        return self._on_all(self._fleet.all_facts)
+
     def one(self) -> None:
         self._ask(self._one, "true")
 

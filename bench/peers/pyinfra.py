@@ -41,6 +41,9 @@ class Pyinfra:
     def facts(self) -> int:
         return self._on_all(self._fleet.facts)
 
+    def all_facts(self) -> int:
+        return self._on_all(self._fleet.all_facts)
+
     def one(self) -> None:
         self._run(next(iter(self._state.inventory)), "true")
 
