@@ -246,31 +246,33 @@ def _hang_up(sock: Any) -> None:
             sock.close()
 
 
+_INSIDE: Final[dict[object, tuple[str, ...]]] = {
+    paramiko.Transport: (
+        "_active_check_timeout",
+        "_channel_handler_table",
+        "_filter_algorithm",
+        "_log",
+        "_next_channel",
+        "_parse_debug",
+        "_parse_request_failure",
+        "_parse_request_success",
+        "_parse_kex_init",
+        "_really_parse_kex_init",
+        "_send_message",
+        "_send_user_message",
+        "_verify_key",
+        "_preferred_ciphers",
+        "_preferred_kex",
+        "_preferred_macs",
+        "preferred_keys",
+    ),
+    paramiko.Channel: ("_feed", "_feed_extended", "_send_eof"),
+}
+
+
 def _ensure_known_paramiko() -> None:
     """Fail at import, loudly, when paramiko has changed where we lean on its inside."""
-    inside: dict[object, tuple[str, ...]] = {
-        paramiko.Transport: (
-            "_active_check_timeout",
-            "_channel_handler_table",
-            "_filter_algorithm",
-            "_log",
-            "_next_channel",
-            "_parse_debug",
-            "_parse_request_failure",
-            "_parse_request_success",
-            "_parse_kex_init",
-            "_really_parse_kex_init",
-            "_send_message",
-            "_send_user_message",
-            "_verify_key",
-            "_preferred_ciphers",
-            "_preferred_kex",
-            "_preferred_macs",
-            "preferred_keys",
-        ),
-        paramiko.Channel: ("_feed", "_feed_extended", "_send_eof"),
-    }
-    missing = [name for owner, names in inside.items() for name in names if not hasattr(owner, name)]
+    missing = [name for owner, names in _INSIDE.items() for name in names if not hasattr(owner, name)]
     if missing or paramiko.__version__.split(".")[0] != "5":
         raise ImportError(f"app.ssh.hardening is for paramiko 5; this is {paramiko.__version__}, without {missing}")
 
