@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -28,17 +30,28 @@ def main() -> int:
     peers_python = wanted.peers_venv / "bin/python" if wanted.peers_venv else None
     results: dict[str, Any] = {"machine": _machine() | {"load_before": os.getloadavg()[0]}}
     with tempfile.TemporaryDirectory(prefix="bareboat-bench-") as name:
-        if "large" in wanted.parts:
-            results["large"] = _large(Path(name), wanted.quick)
-        if "peers" in wanted.parts:
-            results |= _peers(wanted.quick, peers_python)
-        if "clone" in wanted.parts:
-            results["clone"] = _clone(Path(name) / "clone", wanted.quick)
+        measures: dict[str, Callable[[], dict[str, Any]]] = {
+            "large": lambda: {"large": _large(Path(name), wanted.quick)},
+            "peers": lambda: _peers(wanted.quick, peers_python),
+            "clone": lambda: {"clone": _clone(Path(name) / "clone", wanted.quick)},
+        }
+        failed = [part for part in wanted.parts if not _measured(results, part, measures[part])]
     results["machine"]["load_after"] = os.getloadavg()[0]
     text = _write(results)
     if wanted.publish:
         _publish(text)
-    return 0
+    return 1 if failed else 0
+
+
+def _measured(results: dict[str, Any], part: str, measure: Callable[[], dict[str, Any]]) -> bool:
+    """One part that fails does not take the others with it."""
+    try:
+        results |= measure()
+    except Exception:  # noqa: BLE001 - the outermost loop; the traceback is shown
+        traceback.print_exc()
+        say(f"{part} failed, and is left out")
+        return False
+    return True
 
 
 def _arguments() -> argparse.Namespace:

@@ -63,9 +63,10 @@ def grow(fleet: Path, sizes: list[int], rounds: int, say: Say) -> list[Numbers]:
             say(f"round {turn + 1} of {rounds}: Bareboat with {size} nodes")
             result = run_peer(CONTENDERS[0], fleet, size, None)
             if isinstance(result, str):
-                raise RuntimeError(result)
-            runs[size].append(result)
-    return [_row(CONTENDERS[0], runs[size], None) for size in sizes]
+                say(f"{size} nodes are left out: {result}")
+            else:
+                runs[size].append(result)
+    return [_row(CONTENDERS[0], runs[size], None) for size in sizes if runs[size]]
 
 
 def run_peer(peer: Contender, fleet: Path, nodes: int, peers_python: Path | None) -> Numbers | str:
@@ -93,7 +94,7 @@ def _row(peer: Contender, runs: list[Numbers], absent: str | None) -> Numbers:
     phases = [phase for run in runs for phase in run["phases"]]
     row: Numbers = {"name": peer.name, "rounds": len(runs), "nodes": phases[0]["nodes"], "failed": absent}
     row["unanswered"] = sum(phase["nodes"] - phase["answered"] for phase in phases)
-    for name in ("cold", "liveness", "command", "facts"):
+    for name in ("cold", "liveness", "command", "facts", "all_facts"):
         row[name] = _act([phase for phase in phases if phase["name"] == name])
     row["latency_ms"] = statistics.median(run["latency_ms"] for run in runs)
     held = statistics.median(run["memory_mib"] for run in runs)
