@@ -26,6 +26,7 @@ ACT_FAILURES: Final[dict[str, str]] = {
     "git_redirected": "The repository has moved, and redirects are not followed; use its new address.",
     "resolver_missing": "The node has no getent to look up names with; install it (libc-bin, or musl-utils) and retry.",
     "git_remote_error": "The git server answered with an error; retry later.",
+    "git_objects_refused": "The repository holds what git refuses for safety, such as a .git folder; nothing was kept.",
     "git_address_denied": "The git address leads to a network that is denied here (DENIED_NETWORKS).",
     "ref_not_found": "There is no such branch, tag or commit.",
     "repository_empty": "The repository has no commits, or the address is no git repository.",

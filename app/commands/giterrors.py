@@ -16,6 +16,8 @@ TAIL_BYTES: Final = 64 * 1024
 # The first row that matches decides, so the exact causes stand before the general ones that git prints after them.
 _CAUSES: Final[tuple[tuple[str, str], ...]] = (
     ("disk_full", r"No space left on device|Disk quota exceeded|file write error|disk full"),
+    # Stands before what the transfer then says of its own breaking off.
+    ("git_objects_refused", r"fsck error in packed object|invalid path '|suspicious submodule name"),
     ("root_not_writable", r"Read-only file system|could not create (?:work tree dir|leading director)"),
     ("repository_locked", r"Unable to create '.*\.lock': File exists|cannot lock ref|Another git process seems"),
     ("tree_dirty", r"would be overwritten by (?:merge|checkout)"),
@@ -37,7 +39,7 @@ _CAUSES: Final[tuple[tuple[str, str], ...]] = (
         r"not a git repository|bad object|object file .* is (?:empty|corrupt)|loose object|index file",
     ),
     ("git_remote_error", r"hung up|unexpected disconnect|early EOF|RPC failed|protocol error|bad line length"),
-    ("git_remote_error", r"Empty reply|transfer closed|Recv failure|Connection reset|bad band|remote error|fsck error"),
+    ("git_remote_error", r"Empty reply|transfer closed|Recv failure|Connection reset|bad band|remote error"),
     ("git_remote_error", r"Could not read from remote repository|unable to access"),
 )
 _TABLE: Final = tuple((code, re.compile(pattern, re.IGNORECASE)) for code, pattern in _CAUSES)
