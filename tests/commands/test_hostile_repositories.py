@@ -53,7 +53,10 @@ ATTACKS: dict[str, tuple[str | None, Attack]] = {
     "a .git in the tree": ("git_objects_refused", lambda canary: {b".git": dot_git(canary)}),
     "a .GIT": ("git_objects_refused", lambda canary: {b".GIT": dot_git(canary)}),
     "the short name of .git": ("git_objects_refused", lambda canary: {b"git~1": dot_git(canary)}),
-    "a .git with an ignorable character": ("git_objects_refused", lambda canary: {b".g\xe2\x80\x8cit": dot_git(canary)}),
+    "a .git with an ignorable character": (
+        "git_objects_refused",
+        lambda canary: {b".g\xe2\x80\x8cit": dot_git(canary)},
+    ),
     "a .git with a dot": ("git_objects_refused", lambda canary: {b".git.": dot_git(canary)}),
     "a .git below": ("git_objects_refused", lambda canary: {b"a": {b".git": dot_git(canary)}}),
     "a climbing folder": ("git_objects_refused", lambda canary: {b"..": {b"canary": {b"secret": b"changed"}}}),
@@ -67,7 +70,10 @@ ATTACKS: dict[str, tuple[str | None, Attack]] = {
     "a submodule whose address is an option": ("git_objects_refused", submodule("lib", "lib", "-u./payload")),
     "a submodule whose address is a long option": ("git_objects_refused", submodule("lib", "lib", "--upload-pack=RUN")),
     "a submodule whose path is an option": ("git_objects_refused", submodule("lib", "-p", "./lib.git")),
-    "a submodule whose update is a program": ("git_objects_refused", submodule("lib", "lib", "./lib.git", "update = !RUN")),
+    "a submodule whose update is a program": (
+        "git_objects_refused",
+        submodule("lib", "lib", "./lib.git", "update = !RUN"),
+    ),
     "a submodule by ext": ("git_address_denied", submodule("lib", "lib", "ext::sh -c RUN")),
     "a submodule from the disk": ("git_address_denied", submodule("lib", "lib", "file://DIR/repository")),
     "a submodule from a path": ("git_address_denied", submodule("lib", "lib", "DIR/repository")),
@@ -126,9 +132,7 @@ def test_a_repository_built_to_attack_does_nothing_outside(
     assert leftovers(root) == []
 
 
-def test_a_return_in_the_path_of_a_submodule_runs_no_hook(
-    dash: Node, root: Path, forge: Forge, canary: Canary
-) -> None:
+def test_a_return_in_the_path_of_a_submodule_runs_no_hook(dash: Node, root: Path, forge: Forge, canary: Canary) -> None:
     """CVE-2025-48384: where git loses the return, the submodule is written through the link into its own hooks."""
     library = Path(shutil.copytree(forge.bare, forge.base / "lib.git"))
     sha = plant(library, {b"post-checkout": hook(canary)})
@@ -164,7 +168,16 @@ def test_links_that_a_pull_brings_are_not_written_through(
     assert canary.state() == before
 
 
-NAMES = [b"\x1b]0;x\x07", b"<img src=x onerror=alert(1)>", b"{{7*7}}", b"a\nb", b"a\rb", b"\xff\xfe", b"$(touch ran)", b"'"]
+NAMES = [
+    b"\x1b]0;x\x07",
+    b"<img src=x onerror=alert(1)>",
+    b"{{7*7}}",
+    b"a\nb",
+    b"a\rb",
+    b"\xff\xfe",
+    b"$(touch ran)",
+    b"'",
+]
 
 
 def test_names_that_steer_terminals_and_pages_are_told_apart(

@@ -9,6 +9,7 @@ from typing import Union
 
 from tests.support.forge import commit, git
 
+
 @dataclass(frozen=True)
 class Link:
     target: bytes
