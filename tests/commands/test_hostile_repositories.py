@@ -183,7 +183,7 @@ NAMES = [
 def test_names_that_steer_terminals_and_pages_are_told_apart(
     dash: Node, root: Path, forge: Forge, canary: Canary
 ) -> None:
-    plant(forge.bare, {name: b"x" for name in NAMES}, "\x1b[2J<script>{{7*7}}</script>")
+    plant(forge.bare, dict.fromkeys(NAMES, b"x"), "\x1b[2J<script>{{7*7}}</script>")
     assert outcome(dash.run(make_clone(root, forge))).head.subject == "\x1b[2J<script>{{7*7}}</script>"
     for path in (root / "app").iterdir():
         if path.is_file():

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -132,6 +133,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, ssh_keypair: KeyPair) -> Iter
         yield Site(pool, server.target(), root, canary)
 
 
+def command_or_refusal(site: Site, values: dict[str, Any]) -> argv.UserCommand | BareboatError:
+    try:
+        return argv.user_command(values, site.home, argv.Rules())
+    except BareboatError as refusal:
+        return refusal
+
+
 @steady
 @given(words=st.lists(TEXTS, min_size=1, max_size=4))
 @example(words=["CANARY/secret"])
@@ -139,10 +147,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, ssh_keypair: KeyPair) -> Iter
 @example(words=["$(RUN)", "`RUN`", ";RUN", "\nRUN\n", "'\\''RUN"])
 def test_words_of_a_command_arrive_as_they_are_or_are_refused(site: Site, words: list[str]) -> None:
     meant = [site.meant(word) for word in words]
-    try:
-        asked = argv.user_command({"argv": ["printf", r"%s\0", *meant]}, site.home, argv.Rules())
-    except BareboatError as refusal:
-        assert set(refusal.errors) == {"argv"}
+    asked = command_or_refusal(site, {"argv": ["printf", r"%s\0", *meant]})
+    if isinstance(asked, BareboatError):
+        assert set(asked.errors) == {"argv"}
         return
     result = site.run(argv.run(site.projects_root, NAME, asked, "job-1"))
     if not argv.is_refusal(result.exit_status, result.stdout, "job-1"):
@@ -154,10 +161,9 @@ def test_words_of_a_command_arrive_as_they_are_or_are_refused(site: Site, words:
 @example(program="out/hooks/keep")
 @example(program="CANARY/secret")
 def test_a_program_is_one_inside_or_by_name_or_is_refused(site: Site, program: str) -> None:
-    try:
-        asked = argv.user_command({"argv": [site.meant(program)]}, site.home, argv.Rules())
-    except BareboatError as refusal:
-        assert set(refusal.errors) == {"argv"}
+    asked = command_or_refusal(site, {"argv": [site.meant(program)]})
+    if isinstance(asked, BareboatError):
+        assert set(asked.errors) == {"argv"}
         return
     site.run(argv.run(site.projects_root, NAME, asked, "job-1"))
 
@@ -221,10 +227,9 @@ def test_an_address_is_an_address_or_is_refused(site: Site, text: str) -> None:
 )
 def test_variables_arrive_as_they_are_or_are_refused(site: Site, variables: dict[str, str]) -> None:
     meant = {name: site.meant(value) for name, value in variables.items()}
-    try:
-        asked = argv.user_command({"argv": ["env", "-0"], "env": meant}, site.home, argv.Rules())
-    except BareboatError as refusal:
-        assert set(refusal.errors) == {"env"}
+    asked = command_or_refusal(site, {"argv": ["env", "-0"], "env": meant})
+    if isinstance(asked, BareboatError):
+        assert set(asked.errors) == {"env"}
         return
     seen = site.run(argv.run(site.projects_root, NAME, asked, "job-1")).stdout.decode().split("\0")
     assert [name for name, value in meant.items() if f"{name}={value}" not in seen] == []
