@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.support.proxy",
     "tests.support.controller_process",
     "tests.support.netns",
+    "tests.support.moments",
     "tests.support.parts",
     "tests.support.services",
 ]

@@ -1,4 +1,6 @@
-"""kill -9, SIGTERM and a lost network in the middle of a job: it goes on, is taken up, and ends right."""
+"""SIGTERM and a lost network in the middle of a job: it goes on, is taken up, and ends right.
+
+kill -9: test_random_moments.py."""
 
 import os
 import signal
@@ -44,21 +46,6 @@ def assert_cloned_once(live: Live, job_id: int, proxy: Proxy) -> None:
     ]
     assert proxy.connections == 1, "git ran once"
     assert git("status", "--porcelain", cwd=live.root / "shop") == ""
-
-
-@pytest.mark.parametrize("percent", [0, 15, 40, 60])
-def test_a_clone_survives_the_death_of_the_controller(
-    live: Live, node_id: int, slow_forge: tuple[str, Proxy], controller: Controller, percent: int
-) -> None:
-    url, proxy = slow_forge
-    job_id = ask_for_clone(node_id, url)
-    controller.start()
-    wait_until(lambda: fresh(job_id).state is JobState.RUNNING and (fresh(job_id).percent or 0) >= percent)
-    controller.end(signal.SIGKILL)
-    assert fresh(job_id).state is JobState.RUNNING
-    controller.start()
-    wait_until(lambda: fresh(job_id).is_finished)
-    assert_cloned_once(live, job_id, proxy)
 
 
 def test_a_controller_that_stops_politely_stops_at_once_and_leaves_the_job_running(
