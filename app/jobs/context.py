@@ -44,6 +44,7 @@ class JobContext:
         self._cancel_checked_at = 0.0
         self._cancelled = False
         self.has_process = order.is_attached
+        self.was_refused = False  # the node let nobody in: nothing of this attempt is there, and nobody knocks again
 
     @property
     def key(self) -> str:

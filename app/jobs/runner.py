@@ -132,6 +132,7 @@ class Runner:
             if context.has_process or isinstance(error, ShuttingDown | ConnectionLost):
                 self._let_go(context, error)
             else:
+                context.was_refused = True
                 self._fail(context, kind, error)
         except BareboatError as error:
             self._fail(context, kind, error)
@@ -165,14 +166,14 @@ class Runner:
         context.flush()
         values = {"state": JobState.QUEUED, "owner": None, "run_after": utcnow() + timedelta(seconds=seconds)}
         self._move(order, kind, values | {"error_code": outcome.code, "error_message": outcome.message})
-        self._clean_up(order, kind)
+        self._clean_up(context, kind)
 
     def _finish(self, context: JobContext, kind: JobKind, outcome: Outcome) -> None:
         release()
         context.flush()
         if self._move(context.order, kind, _final_values(outcome), outcome):
             logger.info("job %s ended %s %s", context.order.job_id, outcome.state.value, outcome.code or "")
-            self._clean_up(context.order, kind)
+            self._clean_up(context, kind)
 
     def _move(self, order: JobOrder, kind: JobKind, values: dict[str, Any], outcome: Outcome | None = None) -> bool:
         """The guarded update with which a running job leaves us, and what follows from it in the same transaction."""
@@ -189,8 +190,11 @@ class Runner:
                 kind.on_ended(job)
         return True
 
-    def _clean_up(self, order: JobOrder, kind: JobKind) -> None:
+    def _clean_up(self, context: JobContext, kind: JobKind) -> None:
         """The outcome is stored, so a failure here costs nothing but remains, which a later clean-up finds."""
+        order = context.order
+        if context.was_refused:
+            return
         try:
             kind.clean_up(order)
         except BareboatError as error:

@@ -201,6 +201,15 @@ def test_what_must_not_be_repeated_is_not(
     assert look(job_id).state is JobState.FAILED
 
 
+@pytest.mark.parametrize("error", [ConnectionRefused(), HostKeyMismatch()])
+def test_a_node_that_let_nobody_in_is_not_asked_to_clear_away_what_cannot_be_there(
+    runner: Runner, work: Work, queued: Callable[..., int], error: BareboatError
+) -> None:
+    work.outcomes = [error]
+    assert runner.run(queued())
+    assert work.cleaned == []
+
+
 @pytest.mark.parametrize("error", [ConnectionLost(), ShuttingDown()])
 def test_a_job_whose_node_is_away_stays_running_and_is_taken_up_in_the_same_attempt(
     app: Flask,

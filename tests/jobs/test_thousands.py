@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update

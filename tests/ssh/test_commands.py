@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from app.commands import durable
 from app.db import release
 from app.errors import CommandNotAllowed, Invalid, UnsafePath
 from app.models import Job, JobState, ProjectStatus
@@ -290,6 +291,13 @@ def test_a_command_that_closes_its_output_goes_on(shop: Shop) -> None:
     job = shop.run("sh", "-c", "echo said; exec >&- 2>&-; sleep 0.5; : >done; exit 3")
     assert outcome(job) == ended(3)
     assert (shop.output(job), (shop.tree / "done").exists()) == (b"said\n", True)
+
+
+def test_a_command_that_is_silent_for_long_is_followed_to_its_end(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For longer than one look of ours at it may take."""
+    monkeypatch.setattr(durable, "WAIT_SECONDS", 1)
+    job = shop.run("sh", "-c", "sleep 3.5; echo late")
+    assert (outcome(job), shop.output(job)) == (FINE, b"late\n")
 
 
 def test_a_hundred_megabytes_end_at_the_limit_with_bounded_memory(shop: Shop) -> None:

@@ -130,8 +130,8 @@ def eager(live: Live, tmp_path: Path) -> Iterator[Controller]:
 def test_after_cancels_at_random_moments_nothing_is_left_and_the_projects_are_usable(
     live: Live, node_id: int, forge: Forge, moments: Moments, eager: Controller
 ) -> None:
-    names = [f"p{number}" for number in range(MOMENTS)]
-    clones = [projects.request_clone({"name": name, "git_url": forge.url, "node_id": node_id}, SYSTEM) for name in names]
+    same = {"git_url": forge.url, "node_id": node_id}
+    clones = [projects.request_clone({"name": f"p{number}"} | same, SYSTEM) for number in range(MOMENTS)]
     asked = [(job.id, job.project_id or 0) for job in clones]
     wait_until(lambda: all(fresh(job_id).is_finished for job_id, _ in asked), 120)
     cancelled = []

@@ -32,6 +32,10 @@ class Controller:
         self._log = folder / "controller.log"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
     def start(self) -> None:
         words = [sys.executable, "-W", "ignore", "-m", "tests.support.controller", str(self._settings)]
         with self._log.open("ab") as log:

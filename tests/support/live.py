@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from flask import Flask
@@ -23,6 +23,11 @@ from tests.support.sshd import KeyPair, Server, SshdServer
 class Live:
     """An application context is open: services may be called at once. `root` is the node's projects root."""
 
+    SETTINGS: ClassVar = {
+        "ALLOWED_GIT_SCHEMES": ["git", "http", "https", "ssh"],
+        "DENIED_NETWORKS": [],
+        "JOB_MAX_ATTEMPTS": 1,
+    }
     app: Flask
     runtime: Runtime
     root: Path
@@ -71,7 +76,10 @@ class Live:
 @pytest.fixture
 def live(make_app: Callable[..., Flask], tmp_path: Path) -> Iterator[Live]:
     """git:// and http:// on loopback are allowed here; a failure is final at once."""
-    app = make_app(ALLOWED_GIT_SCHEMES=["git", "http", "https", "ssh"], DENIED_NETWORKS=[], JOB_MAX_ATTEMPTS=1)
+    yield from living(make_app(**Live.SETTINGS), tmp_path)
+
+
+def living(app: Flask, tmp_path: Path) -> Iterator[Live]:
     runtime: Runtime = app.extensions[EXTENSION]
     runtime.nodes = ConnectionPool()
     root = tmp_path / "projects"

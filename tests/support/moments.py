@@ -11,6 +11,11 @@ MOMENTS = int(os.environ.get("RANDOM_MOMENTS", "10"))
 SECONDS = float(os.environ.get("RANDOM_SECONDS", "1"))
 
 
+def pause(seconds: float) -> None:
+    """Where the length of time itself is what is tried."""
+    threading.Event().wait(seconds)
+
+
 class Moments:
     """Waits for so many random times of up to `seconds` each; the same ones for the same RANDOM_SEED."""
 
@@ -18,7 +23,7 @@ class Moments:
         self._chance = random.Random(seed)
 
     def wait(self, seconds: float = SECONDS) -> None:
-        threading.Event().wait(self._chance.uniform(0, seconds))
+        pause(self._chance.uniform(0, seconds))
 
     def __iter__(self) -> Iterator[int]:
         """Numbers from 0, each after its time."""
