@@ -42,11 +42,12 @@ def slow_clone(
     node_network: NodeNetwork,
     make_proxy: Callable[..., Proxy],
 ) -> tuple[int, int, Proxy]:
-    """The ids of a node in its own network and of a clone queued for it, and the slow way to its git server."""
+    """The ids of a node in its own network and of a clone queued for it, and the way to its git server, on which the
+    clone comes to stand in the middle until it is released."""
     for number in range(4):
         commit(forge.work, f"big{number}", os.urandom(120_000).hex(), f"big {number}")
     git("push", "-q", "origin", "main", cwd=forge.work)
-    proxy = make_proxy(forge.port, pace=0.02, address=node_network.gateway)
+    proxy = make_proxy(forge.port, address=node_network.gateway, hold_at=250_000)
     url = forge.url.replace(f"127.0.0.1:{forge.port}/", f"{node_network.gateway}:{proxy.port}/")
     node_id = live.add_node(far_sshd, ssh_keypair)
     assert live.probe(node_id).ok
@@ -72,6 +73,7 @@ def test_a_job_goes_on_through_a_black_hole(
     threading.Event().wait(seconds)  # the length of the outage is what is tried
     assert fresh(job_id).state is JobState.RUNNING
     node_network.heal()
+    proxy.release()
     wait_until(lambda: fresh(job_id).is_finished, 120)
     job = fresh(job_id)
     assert (job.state, job.attempt, job.error_code) == (JobState.SUCCEEDED, 1, None), live.log(job)

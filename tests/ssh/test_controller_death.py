@@ -4,9 +4,11 @@ kill -9: test_random_moments.py."""
 
 import os
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
+from flask_migrate import stamp
 
 from app.models import JobState
 from app.services import jobs, projects
@@ -14,6 +16,7 @@ from app.services.events import SYSTEM
 from tests.support.controller_process import Controller, fresh, wait_until
 from tests.support.forge import Forge, commit, git
 from tests.support.live import Live
+from tests.support.parts import Part
 from tests.support.processes import survivors_with
 from tests.support.proxy import Proxy
 from tests.support.sshd import KeyPair, SshdServer
@@ -23,11 +26,11 @@ pytestmark = [pytest.mark.ssh, pytest.mark.slow]
 
 @pytest.fixture
 def slow_forge(forge: Forge, make_proxy: Callable[..., Proxy]) -> tuple[str, Proxy]:
-    """An address whose clone takes some seconds, and the proxy that makes it so."""
+    """An address whose clone comes to stand in the middle, and the proxy that makes it so until it is released."""
     for number in range(4):
         commit(forge.work, f"big{number}", os.urandom(120_000).hex(), f"big {number}")
     git("push", "-q", "origin", "main", cwd=forge.work)
-    proxy = make_proxy(forge.port, pace=0.02)
+    proxy = make_proxy(forge.port, hold_at=250_000)
     return forge.url.replace(f":{forge.port}/", f":{proxy.port}/"), proxy
 
 
@@ -48,18 +51,30 @@ def assert_cloned_once(live: Live, job_id: int, proxy: Proxy) -> None:
     assert git("status", "--porcelain", cwd=live.root / "shop") == ""
 
 
-def test_a_controller_that_stops_politely_stops_at_once_and_leaves_the_job_running(
-    live: Live, node_id: int, slow_forge: tuple[str, Proxy], controller: Controller
+def test_sigterm_ends_the_server_and_leaves_the_job_running_until_it_is_back(
+    live: Live, node_id: int, slow_forge: tuple[str, Proxy], start_part: Callable[..., Part]
 ) -> None:
+    """The clone goes on only when the server has ended; how long that took is printed."""
     url, proxy = slow_forge
+    settings = server_settings(live)
     job_id = ask_for_clone(node_id, url)
-    controller.start()
-    wait_until(lambda: (fresh(job_id).percent or 0) >= 12)
-    controller.end(signal.SIGTERM)
-    assert fresh(job_id).state is JobState.RUNNING
-    controller.start()
+    server = start_part("gunicorn", settings)
+    wait_until(lambda: (fresh(job_id).percent or 0) >= 12 or server.process.poll() is not None)
+    started = time.monotonic()
+    assert server.end(signal.SIGTERM) == 0, server.output
+    print(f"gunicorn ended in {time.monotonic() - started:.1f} s")
+    assert fresh(job_id).state is JobState.RUNNING, live.log(fresh(job_id))
+    proxy.release()
+    start_part("gunicorn", settings)
     wait_until(lambda: fresh(job_id).is_finished)
     assert_cloned_once(live, job_id, proxy)
+
+
+def server_settings(live: Live) -> dict[str, object]:
+    """For a server on the same database; that refuses tables that no migration has made."""
+    stamp()
+    names = ("SQLALCHEMY_DATABASE_URI", "KEYS_DIR", "ALLOWED_GIT_SCHEMES", "DENIED_NETWORKS")
+    return {name: live.app.config[name] for name in names} | {"PROBE_INTERVAL_SECONDS": 3600, "JOB_MAX_ATTEMPTS": 1}
 
 
 def test_a_job_goes_on_when_the_sessions_of_its_node_are_killed(
@@ -71,6 +86,7 @@ def test_a_job_goes_on_when_the_sessions_of_its_node_are_killed(
     wait_until(lambda: (fresh(job_id).percent or 0) >= 12)
     assert fresh_sshd.session_daemons()
     fresh_sshd.signal_daemons(signal.SIGKILL)
+    proxy.release()
     wait_until(lambda: fresh(job_id).is_finished)
     assert_cloned_once(live, job_id, proxy)
 

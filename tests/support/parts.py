@@ -1,4 +1,5 @@
-"""Parts of Bareboat as processes of their own, as an admin starts them: `flask --app wsgi runner` and `… scheduler`."""
+"""Parts of Bareboat as processes of their own, as an admin starts them: `flask --app wsgi runner` and `… scheduler`,
+and all of it in one, `gunicorn wsgi:app`."""
 
 import json
 import os
@@ -14,10 +15,11 @@ from app.config import CHECKOUT
 
 
 class Part:
-    """`name` is the command. What it says goes to a file; `output` reads it."""
+    """`name` is the command of flask, or `gunicorn`. What it says goes to a file; `output` reads it."""
 
     def __init__(self, name: str, settings: Mapping[str, object], folder: Path) -> None:
-        self._argv = [sys.executable, "-m", "flask", "--app", "wsgi", name]
+        flask, gunicorn = ["flask", "--app", "wsgi", name], ["gunicorn", "--bind", "127.0.0.1:0", "wsgi:app"]
+        self._argv = [sys.executable, "-m", *(gunicorn if name == "gunicorn" else flask)]
         self._environment = {key: value for key, value in os.environ.items() if not key.startswith("BAREBOAT_")}
         self._environment |= {f"BAREBOAT_{key}": json.dumps(value) for key, value in settings.items()}
         self._environment["BAREBOAT_INSTANCE_PATH"] = str(folder)

@@ -14,11 +14,13 @@ _PIECE = 4096
 class Proxy:
     """Forwards to 127.0.0.1:`port`. `pace` seconds are waited before each piece of 4 KiB that comes back.
 
-    `hold()` makes it a black hole, with the connections left open, until `release()`; `cut()` closes all connections.
+    `hold()` makes it a black hole, with the connections left open, until `release()`; it holds by itself, once, when
+    `hold_at` bytes have come back. `cut()` closes all connections.
     """
 
-    def __init__(self, port: int, pace: float = 0.0, address: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, pace: float = 0.0, address: str = "127.0.0.1", hold_at: int | None = None) -> None:
         self._target = port
+        self._left = hold_at
         self.pace = pace
         self.connections = 0
         self._open = threading.Event()
@@ -74,6 +76,7 @@ class Proxy:
     def _forward(self, source: socket.socket, sink: socket.socket, paced: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(_PIECE):
+                self._count(len(data) if paced else 0)
                 self._open.wait()
                 if paced and self.pace:
                     self._stopped.wait(self.pace)
@@ -85,6 +88,14 @@ class Proxy:
             source.close()
             sink.close()
 
+    def _count(self, size: int) -> None:
+        if self._left is None:
+            return
+        self._left -= size
+        if self._left <= 0:
+            self._left = None
+            self.hold()
+
     def _start(self, work: object, *words: object) -> None:
         thread = threading.Thread(target=work, args=words, daemon=True)  # type: ignore[arg-type]
         self._threads.append(thread)
@@ -95,8 +106,8 @@ class Proxy:
 def make_proxy() -> Iterator[object]:
     made: list[Proxy] = []
 
-    def make(port: int, pace: float = 0.0, address: str = "127.0.0.1") -> Proxy:
-        made.append(Proxy(port, pace, address))
+    def make(port: int, pace: float = 0.0, address: str = "127.0.0.1", hold_at: int | None = None) -> Proxy:
+        made.append(Proxy(port, pace, address, hold_at))
         return made[-1]
 
     yield make
