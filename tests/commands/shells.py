@@ -82,7 +82,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             stream.close()
-    process.wait(30)
+    process.wait(90)
 
 
 def _result(stdout: bytes, stderr: bytes) -> Result:

@@ -26,7 +26,7 @@ from tests.support.processes import kill_all, survivors
 KEY = "job-17-1"
 MARK = "fedcba9876543210"
 LIMITS = Limits()
-_SECONDS = 30
+_SECONDS = 90
 _OPTIONS_OF_DD = ("bs", "skip", "count")
 
 
@@ -104,7 +104,7 @@ def run(command: Command, root: Path, *, key: str = KEY, limits: Limits = LIMITS
 
 
 def reading(**changes: object) -> Reader:
-    return Reader(**{"nonce": MARK, "wait_seconds": _SECONDS, "patience_seconds": 1, **changes})  # type: ignore[arg-type]
+    return Reader(**{"nonce": MARK, "wait_seconds": _SECONDS, "patience_seconds": _SECONDS, **changes})  # type: ignore[arg-type]
 
 
 def follow(root: Path, **reader: object) -> Command:
@@ -400,8 +400,8 @@ def test_a_job_with_a_longer_key_is_another_job(node: DurableNode, root: Path) -
 
 def test_a_folder_without_identity_is_lost_and_never_runs(node: DurableNode, root: Path) -> None:
     folder_of(root).mkdir(parents=True, mode=0o700)
-    assert node.follow(follow(root)).end == "process_lost -"
-    assert node.follow(run(program("echo ran", root=root), root)).end == "process_lost -"
+    assert node.follow(follow(root, patience_seconds=1)).end == "process_lost -"
+    assert node.follow(run(program("echo ran", root=root), root, patience_seconds=1)).end == "process_lost -"
 
 
 def test_no_folder_is_lost(node: DurableNode, root: Path) -> None:

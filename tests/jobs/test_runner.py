@@ -272,7 +272,7 @@ def test_a_database_that_is_locked_for_a_while_only_delays(
         assert thread.is_alive()
         assert look(job_id).state is JobState.QUEUED
         other.execute("COMMIT")
-    thread.join(30)
+    thread.join(90)
     assert look(job_id).state is JobState.SUCCEEDED
 
 
@@ -340,14 +340,14 @@ def test_a_node_gets_no_more_jobs_at_once_than_its_limit(
     def perform(context: JobContext) -> None:
         started.append(context.order.job_id)
         both.release()
-        gate.wait(30)
+        gate.wait(90)
 
     runner = Runner(app, Registry(JobKind("test.work", perform)))
     threads = [threading.Thread(target=runner.run, args=[job_id]) for job_id in ids[:2]]
     for thread in threads:
         thread.start()
-    both.acquire(timeout=30)
-    both.acquire(timeout=30)
+    both.acquire(timeout=90)
+    both.acquire(timeout=90)
     assert not runner.run(ids[2])
     gate.set()
     for thread in threads:

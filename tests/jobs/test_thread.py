@@ -45,7 +45,7 @@ def end(ticking: BackgroundScheduler) -> None:
 def test_one_nudge_gets_everything_done() -> None:
     table, ticking = Table(500), scheduler(2)
     ThreadQueue(ticking, table.run_next, 2).nudge(1)
-    assert table.all_done.wait(30)
+    assert table.all_done.wait(90)
     end(ticking)
     assert sorted(table.done) == list(range(500))
 
@@ -58,7 +58,7 @@ def test_two_nudges_get_two_jobs_run_side_by_side() -> None:
         if not jobs:
             return False
         jobs.popleft()
-        meeting.wait(30)
+        meeting.wait(90)
         met.set()
         return True
 
@@ -66,7 +66,7 @@ def test_two_nudges_get_two_jobs_run_side_by_side() -> None:
     queue = ThreadQueue(ticking, run_next, 2)
     queue.nudge(1)
     queue.nudge(2)
-    assert met.wait(30)
+    assert met.wait(90)
     end(ticking)
 
 
@@ -79,7 +79,7 @@ def test_a_nudge_while_all_threads_are_busy_is_not_forgotten() -> None:
             return False
         if jobs.popleft() == "long":
             busy.set()
-            go_on.wait(30)
+            go_on.wait(90)
             return False  # as if it had looked just before the late one came
         late_done.set()
         return True
@@ -87,11 +87,11 @@ def test_a_nudge_while_all_threads_are_busy_is_not_forgotten() -> None:
     ticking = scheduler(1)
     queue = ThreadQueue(ticking, run_next, 1)
     queue.nudge(1)
-    assert busy.wait(30)
+    assert busy.wait(90)
     jobs.append("late")
     queue.nudge(2)
     go_on.set()
-    assert late_done.wait(30)
+    assert late_done.wait(90)
     end(ticking)
 
 

@@ -183,8 +183,8 @@ def test_a_node_that_ignores_the_window_is_left(sshd: SshdServer) -> None:
         PinnedConnection(sshd.target(port=server.port, host_keys=pins)) as connection,
     ):
         connection.open()
-        channel = connection.transport.open_session(timeout=5)
-        connection.transport.join(10)
+        channel = connection.transport.open_session(timeout=90)
+        connection.transport.join(90)
         assert not connection.is_connected
         assert len(channel.in_buffer) <= channel.in_window_size + 65536
 

@@ -26,7 +26,7 @@ from tests.support.sshd import SshdServer
 
 KEY = "job-17-1"
 QUICK = Limits(grace_seconds=1)
-_SECONDS = 30
+_SECONDS = 90
 pytestmark = pytest.mark.ssh
 
 

@@ -135,7 +135,7 @@ def test_output_comes_while_the_program_runs_and_never_the_end_line(pool: Connec
     os.mkfifo(path)
 
     def answer() -> None:
-        assert listener.first.wait(20)
+        assert listener.first.wait(90)
         path.write_text("second\n")
 
     thread = threading.Thread(target=answer)
@@ -236,7 +236,7 @@ def test_a_lost_connection_is_told_and_ends_the_program(pool: ConnectionPool, fr
     listener = Listener()
 
     def hang_up() -> None:
-        assert listener.first.wait(20)
+        assert listener.first.wait(90)
         fresh_sshd.signal_daemons(signal.SIGKILL)
 
     thread = threading.Thread(target=hang_up)

@@ -15,7 +15,7 @@ from tests.support.live import Live
 from tests.support.sshd import KeyPair, SshdServer
 
 pytestmark = pytest.mark.ssh
-_PATIENCE_SECONDS = 20
+_PATIENCE_SECONDS = 90
 
 
 def logins(sshd: SshdServer) -> int:

@@ -53,7 +53,7 @@ class Controller:
             self._process.stdin.close()
         else:
             os.kill(self._process.pid, number)
-        self._process.wait(20)
+        self._process.wait(90)
         for pipe in (self._process.stdin, self._process.stdout):
             pipe.close()
         self._process = None

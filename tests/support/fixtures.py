@@ -10,7 +10,7 @@ import pytest
 from app.ssh.pool import ConnectionPool
 from tests.support.sshd import KeyPair, SshdServer, make_keypair
 
-_SETTLE_SECONDS = 3
+_SETTLE_SECONDS = 30
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int
         yield base, port
     finally:
         os.killpg(process.pid, 15)
-        process.wait(10)
+        process.wait(90)
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ class Proxy:
         self._listener.close()
         self.cut()
         for thread in list(self._threads):
-            thread.join(10)
+            thread.join(90)
 
     def __enter__(self) -> Self:
         return self

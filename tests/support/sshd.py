@@ -18,7 +18,7 @@ from app.ssh.hostkeys import HostKeyLine, parse_host_key
 from app.ssh.target import Limits, Target
 from tests.support.ports import free_port
 
-QUICK_LIMITS = Limits(resolve=5, connect=5, banner=10, auth=10, deadline=20)
+PATIENT_LIMITS = Limits(resolve=60, connect=60, banner=60, auth=60, deadline=120)
 _TRIES = 5
 
 
@@ -124,7 +124,7 @@ class Server:
             private_key=self.keypair.private,
             key_fingerprint=self.keypair.fingerprint,
             host_keys=tuple(str(key) for key in self.host_keys()),
-            limits=QUICK_LIMITS,
+            limits=PATIENT_LIMITS,
         )
         return replace(target, **changes)  # type: ignore[arg-type]
 

@@ -295,3 +295,15 @@ def test_all_that_wait_can_be_cancelled_after_a_question(
     assert "Cancelled" in otto.submit("/jobs/cancel")
     assert "No job waits" in said(otto.get("/jobs/cancel"))
     assert "/jobs/cancel" not in otto.get("/jobs").text
+
+
+def test_a_cancel_of_a_job_whose_node_is_away_says_when_it_is_carried_out(
+    app: Flask, otto: Person, request_clone: Callable[..., tuple[int, int]]
+) -> None:
+    request_clone()
+    change(app, Job, 1, state=JobState.RUNNING, started_at=utcnow(), is_attached=True)
+    change(app, Node, 1, status=NodeStatus.OFFLINE, status_reason="timeout")
+    assert "What runs there goes on" in said(otto.get("/jobs/1"))
+    page = otto.submit("/jobs/1/cancel")
+    assert "Cancel was asked for" in page
+    assert "web-1 is away: it is carried out when the node is back." in page
