@@ -21,7 +21,18 @@ from app.jobs.registry import Registry
 from app.jobs.runner import Runner
 from app.jobs.schedule import Schedule, Tick
 from app.secrets import LockedVault, Vault, load_master_key
-from app.services import alerts, background, hook_pulls, liveness, project_acts, schedule_runs, trash, trash_acts
+from app.services import (
+    alerts,
+    background,
+    hook_pulls,
+    liveness,
+    playbook_acts,
+    project_acts,
+    run_moves,
+    schedule_runs,
+    trash,
+    trash_acts,
+)
 from app.services.changes_told import watched
 from app.services.courier import Courier
 from app.services.runtime import EXTENSION, Runtime
@@ -33,8 +44,11 @@ SECONDS_PER_HOUR = 3600
 SCHEDULES_SECONDS = 5
 HOOKS_SECONDS = 2
 NOTIFICATIONS_SECONDS = 2
+RUNS_SECONDS = 2
 
 Part = Literal["all", "scheduler", "runner"]
+
+_KINDS = (*project_acts.KINDS, *trash_acts.KINDS, *playbook_acts.KINDS)
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +108,7 @@ def _wire(app: Flask) -> Runtime:
         nodes=ConnectionPool(idle_seconds=_idle_seconds(app)),
         vault=open_vault(app),
         queue=_make_queue(app),
-        registry=Registry(*watched(*project_acts.KINDS, *trash_acts.KINDS)),
+        registry=Registry(*watched(*_KINDS), ended=run_moves.note_job),
         sweep=liveness.Sweep(app.config["PROBE_THREADS"]),
         courier=Courier(),
     )
@@ -156,6 +170,7 @@ def _ticks(app: Flask, part: Part) -> list[Tick]:
         Tick("hooks", HOOKS_SECONDS, hook_pulls.start_wanted_pulls),
         Tick("alerts", NOTIFICATIONS_SECONDS, alerts.tell_due),
         Tick("notifications", NOTIFICATIONS_SECONDS, courier.tick),
+        Tick("runs", RUNS_SECONDS, run_moves.advance_all),
         Tick("history", SECONDS_PER_HOUR, background.clear_history),
         Tick("remains", SECONDS_PER_HOUR, background.clear_nodes),
         Tick("trash", SECONDS_PER_HOUR, trash.empty_trash),

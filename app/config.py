@@ -24,6 +24,7 @@ class Defaults:
     MASTER_KEY: str | None = None  # else the file master.key in KEYS_DIR
     KEYS_DIR = str(CHECKOUT / "keys")
     PROJECTS_ROOT = "/data/projects"
+    PLAYBOOKS_DIR = str(CHECKOUT / "playbooks")
 
     JOB_TRANSPORT = "thread"  # or "amqp": nudges reach runners in other processes over the broker
     BROKER_URL: str | None = None  # amqp://user:password@name:5672/vhost; it holds a password

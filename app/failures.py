@@ -40,6 +40,7 @@ ACT_FAILURES: Final[dict[str, str]] = {
     "folder_missing": "There is no such folder in the project.",
     "commit_moved": "The project is not at the commit that was asked for any more; nothing was run.",
     "command_failed": "The command ended with an exit status other than 0; see its output in the log.",
+    "step_failed": "A step of the playbook ended with an exit status other than 0; the message says which.",
     "git_failed": "git failed; its last lines are in the log.",
     "setsid_missing": "The node has no setsid; install it (util-linux, or busybox) and retry.",
     "proc_missing": "The node has no /proc that can be read; mount it and retry.",

@@ -1,6 +1,7 @@
 """The migrations and the models describe the same tables; a database of another version is not served."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,11 +42,12 @@ def structure() -> dict[str, list[str]]:
     """The statement of every table and index, its lines in any order."""
     with db.engine.connect() as connection:
         rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        return {name: sorted(line.strip(" ,\t") for line in _unquoted(sql).splitlines()) for name, sql in rows}
+        return {name: sorted(line.strip(" ,\t") for line in _lines(sql)) for name, sql in rows}
 
 
-def _unquoted(sql: str) -> str:
-    return sql.replace('"', "")
+def _lines(sql: str) -> list[str]:
+    """Without quotes and the last bracket; a column that was added stands on the last line, where SQLite puts it."""
+    return re.split(r"\n|, (?=[a-z_]+ [A-Z])", sql.replace('"', "").removesuffix(")").rstrip())
 
 
 def test_upgrading_from_nothing_makes_what_the_models_say(migrated: Flask) -> None:

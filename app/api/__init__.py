@@ -22,7 +22,9 @@ from app.api import (
     jobs,
     keys,
     nodes,
+    playbooks,
     projects,
+    runs,
     schedules,
     tokens,
     trash,
@@ -32,7 +34,21 @@ from app.api.blueprint import PREFIX
 from app.api.ids import IdConverter, describe_id
 from app.schemas.problems import ProblemSchema
 
-_THINGS: Final = (nodes, hostkeys, keys, credentials, githosts, projects, trash, commands, schedules, hooks, jobs)
+_THINGS: Final = (
+    nodes,
+    hostkeys,
+    keys,
+    credentials,
+    githosts,
+    projects,
+    trash,
+    commands,
+    playbooks,
+    runs,
+    schedules,
+    hooks,
+    jobs,
+)
 NOUNS: Final = (*_THINGS, channels, tokens, users, events, internal)
 _SCHEMES: Final[dict[str, dict[str, Any]]] = {
     "api_token": {"type": "http", "scheme": "bearer", "description": "An API token, `bbt_…`."},

@@ -13,11 +13,22 @@ JOB_LOCATION: Final = {
         "example": "/api/v1/jobs/12",
     }
 }
+RUN_LOCATION: Final = {
+    "Location": {
+        "description": "Where to follow the run.",
+        "schema": {"type": "string", "format": "uri-reference"},
+        "example": "/api/v1/runs/3",
+    }
+}
 QUEUED: Final = "Queued. The same act asked for twice while it is under way answers the first job."
 
 
 def queued(job: Any) -> tuple[Any, int, dict[str, str]]:
     return job, HTTPStatus.ACCEPTED, {"Location": url_for("jobs.get_job", job_id=job.id)}
+
+
+def begun(run: Any) -> tuple[Any, int, dict[str, str]]:
+    return run, HTTPStatus.ACCEPTED, {"Location": url_for("runs.get_run", run_id=run.id)}
 
 
 def made(thing: Any, endpoint: str, **values: Any) -> tuple[Any, int, dict[str, str]]:

@@ -58,7 +58,7 @@ class Here:
 def in_background(job_id: int) -> Here:
     """Have the job run by this process when nobody else has it."""
     runner = Runner(_app(), runtime().registry)
-    here = Here(runner, threading.Thread(target=_run_to_the_end, args=[_app(), runner, job_id], daemon=True))
+    here = Here(runner, threading.Thread(target=run_to_the_end, args=[_app(), runner, job_id], daemon=True))
     here.thread.start()
     return here
 
@@ -71,7 +71,12 @@ class Shown(Protocol):
     def end(self) -> None: ...
 
 
-def _run_to_the_end(app: Flask, runner: Runner, job_id: int) -> None:
+def every(seconds: float, runner: Runner) -> "_Every":
+    """Its `tick`, called often, keeps the leases of what this runner has."""
+    return _Every(seconds, runner)
+
+
+def run_to_the_end(app: Flask, runner: Runner, job_id: int) -> None:
     """A job is let go while its node is away, and taken up again: here, or by a server's runner."""
     is_finished = False
     while not is_finished:

@@ -68,6 +68,18 @@ def user_command(values: Mapping[str, Any], home: str, rules: Rules) -> UserComm
     return UserCommand(argv, cwd, environment, seconds)
 
 
+def account_command(values: Mapping[str, Any], rules: Rules) -> UserCommand:
+    """The same for an admin's command on the node itself: there is no project to hold its paths to."""
+    argv, environment = tuple(values["argv"]), dict(values.get("env") or {})
+    with naming("argv"):
+        if not 1 <= len(argv) <= WORDS_LIMIT or argv[0].startswith("-") or not argv[0]:
+            raise Invalid(f"A command has 1 to {WORDS_LIMIT} words, the first of which is a program.")
+        _ensure_bytes("The command", argv, ARGV_LIMIT_BYTES)
+    with naming("env"):
+        _ensure_environment(environment)
+    return UserCommand(argv, None, environment, _seconds(values.get("timeout_seconds"), rules.longest_seconds))
+
+
 def run(root: ProjectsRoot, name: ProjectName, asked: UserCommand, job_key: str) -> Command:
     """Becomes the program, once each word that is a path was seen on the node to stay in the project.
 

@@ -4,6 +4,7 @@ BareboatError
 ├── Invalid                 a value that breaks a rule                      422
 │   ├── UnsafePath          a name or path that could leave its place
 │   ├── InvalidGitUrl
+│   ├── PlaybookInvalid         names file, line, key and what to write
 │   └── UnreadableKey       not a private key that we can use
 ├── Unauthenticated         nobody, or a wrong password or token            401
 ├── Forbidden: CommandNotAllowed  SignatureInvalid   without the right      403

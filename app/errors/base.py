@@ -43,6 +43,11 @@ class InvalidGitUrl(Invalid):
     message = "The git address is not one that Bareboat may use."
 
 
+class PlaybookInvalid(Invalid):
+    code = "playbook_invalid"
+    message = "The playbook is not written as it should be; see its line."
+
+
 class UnreadableKey(Invalid):
     code = "key_unreadable"
     message = "This is not a private key that Bareboat can use."

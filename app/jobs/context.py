@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import null, select, update
 
 from app.db import db, release, unit_of_work
 from app.errors import LeaseLost
@@ -102,6 +102,12 @@ class JobContext:
                 raise LeaseLost()
             self._cancelled = row.cancel_requested_at is not None
         return self._cancelled
+
+    def came_to(self, result: dict[str, Any]) -> None:
+        """What the job has come to beyond its state. What is stored stays, should the job be taken up again."""
+        is_new = (*self._is_mine(), Job.result.is_(null()))
+        with unit_of_work() as session:
+            session.execute(update(Job).where(*is_new).values(result=result))
 
     def flush(self) -> None:
         self._journal.flush()

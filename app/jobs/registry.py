@@ -15,6 +15,10 @@ def _leave(order: JobOrder) -> None:
     """Nothing of it is left on a node."""
 
 
+def _unheard(job_id: int) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobKind:
     """`perform` does the work and raises a BareboatError when it fails.
@@ -35,10 +39,12 @@ class JobKind:
 
 
 class Registry:
-    """Job kinds by name, such as `project.clone`."""
+    """Job kinds by name, such as `project.clone`. `ended` is told the ids of jobs that a runner is done with, when
+    their outcome is committed; it may be lost, and it may come for a job that is not at its end yet."""
 
-    def __init__(self, *kinds: JobKind) -> None:
+    def __init__(self, *kinds: JobKind, ended: Callable[[int], None] = _unheard) -> None:
         self._kinds = {kind.name: kind for kind in kinds}
+        self.ended = ended
 
     def get(self, name: str) -> JobKind:
         return self._kinds[name]

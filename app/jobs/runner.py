@@ -67,6 +67,7 @@ class Runner:
             self._active.add(job_id)
             try:
                 self._perform(order, self._registry.get(order.kind))
+                self._registry.ended(job_id)
             except OperationalError as error:
                 # Locked for long, or its disk is full: nothing true could be stored. When the lease is over, the job is
                 # taken up again, and its process on the node says how it ended.

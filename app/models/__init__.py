@@ -10,13 +10,16 @@ from app.models.node import HostKey, Node, NodeStatus
 from app.models.notification import Alert, ChannelKind, DeliveryState, NotificationChannel, NotificationDelivery
 from app.models.probe import Probe
 from app.models.project import Project, ProjectStatus
+from app.models.run import FAILURES, RECAP, MemberState, Run, RunMember, RunState
 from app.models.schedule import CatchUp, Overlap, RunOutcome, Schedule, ScheduledRun
 from app.models.trash import TrashEntry
 from app.models.user import ApiToken, Role, User
 
 __all__ = [
     "CHANGING_STATES",
+    "FAILURES",
     "FINAL_STATES",
+    "RECAP",
     "Alert",
     "ApiToken",
     "CatchUp",
@@ -37,6 +40,7 @@ __all__ = [
     "Job",
     "JobLogChunk",
     "JobState",
+    "MemberState",
     "Node",
     "NodeStatus",
     "NotificationChannel",
@@ -46,7 +50,10 @@ __all__ = [
     "Project",
     "ProjectStatus",
     "Role",
+    "Run",
+    "RunMember",
     "RunOutcome",
+    "RunState",
     "SSHKey",
     "Schedule",
     "ScheduledRun",

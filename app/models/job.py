@@ -37,6 +37,7 @@ class Job(Base):
     RUNNING job whose lease is over goes on on its node, and is taken up by the next runner. `run_after` is when a next
     attempt may start. `is_attached`: this attempt's process is known to be on the node; `log_offset`: how much of what
     it wrote is in our log already. `uid` keeps its process apart from those of other installations on the same node.
+    `result` is what it came to beyond its state: `changed`, and of a playbook its `steps`.
     """
 
     __tablename__ = "job"
@@ -70,6 +71,7 @@ class Job(Base):
     percent: Mapped[int | None]
     detail: Mapped[str | None] = mapped_column(String(255))
     exit_status: Mapped[int | None]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     error_code: Mapped[str | None] = mapped_column(String(32))
     error_message: Mapped[Words | None]
     requested_by: Mapped[Name]

@@ -42,6 +42,13 @@ class JobSchema(StrictSchema):
     max_attempts = fields.Integer(metadata={"example": 3})
     progress = fields.Nested(ProgressSchema)
     exit_status = fields.Integer(allow_none=True)
+    result = fields.Dict(
+        allow_none=True,
+        metadata={
+            "description": "What it came to: `changed`, where that is known; of a playbook its `steps`.",
+            "example": {"changed": True},
+        },
+    )
     error = fields.Nested(FailureSchema, allow_none=True)
     requested_by = fields.String(metadata={"example": "admin"})
     created_at = fields.AwareDateTime(format="iso")

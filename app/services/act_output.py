@@ -1,5 +1,6 @@
 """What a process on a node writes, on its way to the job: git's lines become progress and log, a user's stay bytes."""
 
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -74,6 +75,25 @@ class RawOutput:
     def last_lines(self) -> list[str]:
         lines = self.tail.decode("utf-8", "replace").splitlines()
         return lines[1:] if len(self.tail) == TAIL_BYTES else lines  # the first one is cut
+
+
+@dataclass(slots=True)
+class StepsOutput(RawOutput):
+    """The same for a playbook, whose lines that begin a step are the job's progress."""
+
+    pattern: re.Pattern[bytes] = re.compile(b"(?!)")
+    total: int = 1
+    recent: bytes = b""
+
+    def read(self, stream: Stream, data: bytes) -> None:
+        RawOutput.read(self, stream, data)
+        self.recent = (self.recent + data)[-TAIL_BYTES:]
+        for found in self.pattern.finditer(self.recent):
+            number, name = int(found[1]), found[2].decode("utf-8", "replace")
+            percent = (number - 1) * 100 // self.total
+            self.act.progress("running", percent, f"step {number} of {self.total}: {name}")
+            self.recent = self.recent[found.end() :]
+            break
 
 
 @dataclass(slots=True)

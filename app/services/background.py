@@ -12,10 +12,10 @@ from app.commands.durable import Orphan
 from app.db import db, refresh_statistics, release, unit_of_work, utcnow
 from app.errors import BareboatError
 from app.models import CHANGING_STATES, Job, Node, NodeStatus
+from app.services import runs, schedule_runs
 from app.services.alerts import forget_old as forget_old_alerts
 from app.services.hook_deliveries import forget_seen
 from app.services.probes import forget_old_probes
-from app.services.schedule_runs import forget_old_runs
 from app.services.targets import build_worker_client
 
 logger = logging.getLogger(__name__)
@@ -24,9 +24,10 @@ _KEY: Final = re.compile(r"job-([0-9]{1,18})-[0-9]+-[0-9a-f]{8}")
 
 
 def clear_history() -> None:
-    """Probes, finished jobs (with their logs) and runs of schedules that are older than the settings keep them."""
+    """Probes, finished jobs (with their logs), runs, due times of schedules: what the settings keep no longer."""
     forget_old_probes()
-    forget_old_runs()
+    schedule_runs.forget_old_runs()
+    runs.forget_old_runs()
     forget_seen()
     forget_old_alerts()
     oldest = utcnow() - timedelta(days=current_app.config["JOB_HISTORY_DAYS"])

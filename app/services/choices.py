@@ -31,6 +31,13 @@ def project_names(chosen_id: int | None) -> list[Any]:
     return [*db.session.execute(rows.where(Project.id == chosen_id)), *first]
 
 
+def project_ids(name: str | None, node_id: int | None) -> list[int]:
+    """Of every project of this name, or of every project of this node."""
+    rows = select(Project.id).order_by(Project.name_folded, Project.id)
+    rows = rows.where(Project.name_folded == name.lower()) if name is not None else rows.filter_by(node_id=node_id)
+    return list(db.session.scalars(rows))
+
+
 def has_nodes() -> bool:
     return db.session.scalar(select(Node.id).limit(1)) is not None
 

@@ -150,7 +150,7 @@ def request_retry(job_id: int, actor: Actor) -> Job:
     old = get_job(job_id)
     if not old.is_finished or old.state is JobState.SUCCEEDED:
         raise WrongState(f"Job {job_id} is {old.state.value}; only a job that failed can be tried again.")
-    if old.project_id is None:
+    if old.project_id is None and old.project_name is not None:
         raise WrongState(f"The project {old.project_name} of job {job_id} is gone; there is nothing to try again.")
     same = ("kind", "project_id", "project_name", "node_id", "node_name", "max_attempts")
     return enqueue(Job(params=dict(old.params), **{name: getattr(old, name) for name in same}), actor)

@@ -137,6 +137,7 @@ def _note_use(context: JobContext, project: Project) -> None:
 
 def _store_head(context: JobContext, outcome: Outcome) -> None:
     head = outcome.head
+    context.came_to({"changed": get_project(context.order.project_id or 0).head != head.sha})
     with unit_of_work() as session:
         project = session.get_one(Project, context.order.project_id)
         project.head, project.head_subject = head.sha, head.subject[:512]
@@ -168,7 +169,7 @@ def _settle(job: Job) -> None:
     project.error_message = None if is_fine else job.error_message
 
 
-def _settle_command(job: Job) -> None:
+def settle_command(job: Job) -> None:
     """A command neither breaks nor mends a project in our eyes: what failed before still has."""
     if job.state is JobState.SUCCEEDED:
         job.exit_status = 0
@@ -221,21 +222,25 @@ def clean_up(order: JobOrder) -> None:
         client.collect(order.key)
 
 
-def _kind(
-    name: str, perform: Callable[[JobContext], None], is_repeatable: bool = True, **hooks: Callable[[Job], None]
+def act_kind(
+    name: str,
+    perform: Callable[[JobContext], None],
+    is_repeatable: bool = True,
+    clean_up: Callable[[JobOrder], None] = clean_up,
+    **hooks: Callable[[Job], None],
 ) -> JobKind:
     return JobKind(name, noting_refusals(perform), clean_up=clean_up, is_repeatable=is_repeatable, **hooks)
 
 
-_syncing = _set_status(ProjectStatus.SYNCING)
+syncing = _set_status(ProjectStatus.SYNCING)
 _deleting = _set_status(ProjectStatus.DELETING)
 _pending = _set_status(ProjectStatus.PENDING)
 
 KINDS = (
-    _kind("project.clone", perform_clone, on_queued=_pending, on_started=_syncing, on_ended=_settle),
-    _kind("project.pull", perform_pull, on_started=_syncing, on_ended=_settle),
-    _kind("project.checkout", perform_checkout, on_started=_syncing, on_ended=_settle),
-    _kind("project.command", perform_command, False, on_started=_syncing, on_ended=_settle_command),
+    act_kind("project.clone", perform_clone, on_queued=_pending, on_started=syncing, on_ended=_settle),
+    act_kind("project.pull", perform_pull, on_started=syncing, on_ended=_settle),
+    act_kind("project.checkout", perform_checkout, on_started=syncing, on_ended=_settle),
+    act_kind("project.command", perform_command, False, on_started=syncing, on_ended=settle_command),
     JobKind("project.forget", perform_forget, on_queued=_deleting, on_started=_deleting, on_ended=_settle_delete),
-    _kind("project.delete", perform_delete, on_queued=_deleting, on_started=_deleting, on_ended=_settle_delete),
+    act_kind("project.delete", perform_delete, on_queued=_deleting, on_started=_deleting, on_ended=_settle_delete),
 )

@@ -122,7 +122,11 @@ def pull_job(project_id: int, strategy: str) -> Job:
 
 
 def request_checkout(project_id: int, ref: str, actor: Actor) -> Job:
-    return jobs.enqueue(act_job("project.checkout", get_cloned_project(project_id), {"ref": GitRef(ref)}), actor)
+    return jobs.enqueue(checkout_job(project_id, ref), actor)
+
+
+def checkout_job(project_id: int, ref: str) -> Job:
+    return act_job("project.checkout", get_cloned_project(project_id), {"ref": GitRef(ref)})
 
 
 def request_delete(project_id: int, force: bool, actor: Actor, *, forget: bool = False) -> Job:

@@ -61,13 +61,15 @@ def request_cancel_queued(filters: dict[str, Any], actor: Actor) -> int:
     return count
 
 
-def cancel_if_queued(session: Any, job_id: int) -> bool:
+def cancel_if_queued(
+    session: Any, job_id: int, code: str = "cancelled", message: str = ACT_FAILURES["cancelled_before_start"]
+) -> bool:
     """Within the caller's transaction; true when the job was still waiting and is now cancelled."""
     is_queued = update(Job).where(Job.id == job_id, Job.state == JobState.QUEUED)
     values = {
         "state": JobState.CANCELLED,
-        "error_code": "cancelled",
-        "error_message": ACT_FAILURES["cancelled_before_start"],
+        "error_code": code,
+        "error_message": message,
         "finished_at": utcnow(),
         "cancel_requested_at": utcnow(),
     }

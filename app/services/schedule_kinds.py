@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.errors import CommandNotAllowed, Invalid
+from app.errors import CommandNotAllowed, Invalid, NotFound
 from app.models import Job
+from app.services.playbooks import project_job, run_params
 from app.services.project_commands import checked, command_job
 from app.services.projects import get_project, pull_job
 
@@ -54,7 +55,21 @@ def _command_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
+def _playbook_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
+    """The file counts as it is when it is run, so its steps are not stored."""
+    try:
+        complete = run_params(params, "project")
+    except (Invalid, NotFound) as error:
+        raise Invalid(error.message, errors={"params": [error.message]}) from error
+    return {"name": complete["name"], "inputs": complete["inputs"]}
+
+
+def _playbook(project_id: int, params: dict[str, Any]) -> Job:
+    return project_job(project_id, run_params(params, "project"))
+
+
 SCHEDULE_KINDS: Final[Mapping[str, ScheduleKind]] = {
     "project.pull": ScheduleKind(_pull_params, _pull),
     "project.command": ScheduleKind(_command_params, command_job),
+    "project.playbook": ScheduleKind(_playbook_params, _playbook),
 }

@@ -14,6 +14,8 @@ from app.services.schedules import next_local_time
 
 NODE_STATUSES: Final = ("ONLINE", "OFFLINE", "UNKNOWN")
 PROJECT_STATUSES: Final = ("ACTIVE", "SYNCING", "PENDING", "ERROR", "DELETING")
+RUN_STATES: Final = ("RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
+MEMBER_STATES: Final = ("waiting", "running", "ok", "changed", "failed", "unreachable", "skipped")
 JOB_STATES: Final = ("QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "TIMED_OUT")
 
 KINDS: Final = {
@@ -21,6 +23,8 @@ KINDS: Final = {
     "project.pull": "Pull",
     "project.checkout": "Check out",
     "project.command": "Command",
+    "project.playbook": "Playbook",
+    "node.playbook": "Playbook",
     "project.delete": "Delete",
     "project.forget": "Forget",
     "project.restore": "Restore",
@@ -88,6 +92,7 @@ _SYMBOLS: Final = {
     "ONLINE": "●", "ACTIVE": "●", "SUCCEEDED": "●", "DELIVERED": "●",
     "OFFLINE": "■", "ERROR": "▲", "FAILED": "▲", "TIMED_OUT": "▲",
     "SYNCING": "◐", "RUNNING": "◐", "DELETING": "◐",
+    "ok": "●", "changed": "◆", "failed": "▲", "unreachable": "■", "skipped": "–", "running": "◐",
     "UNKNOWN": "○", "PENDING": "○", "QUEUED": "○", "CANCELLED": "–",
 }  # fmt: skip
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

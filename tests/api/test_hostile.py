@@ -75,6 +75,8 @@ def bodies(app: Flask, make_node: Any, make_project: Any, make_key: Any) -> dict
         f"PATCH /notification-channels/{channel_id}": {"name": "c", "url": "https://192.0.2.9/"},
         "POST /schedules": schedule,
         f"PATCH /schedules/{schedule_id}": {"name": "s", "cron": "0 4 * * *"},
+        "POST /runs": {"kind": "project.pull", "project_ids": [project_id], "params": {}, "concurrency": 1},
+        "POST /playbooks/example/runs": {"project_ids": [project_id], "inputs": {}},
         "POST /tokens": {"name": "t", "days": 1},
         "POST /users": {"name": "u", "role": "viewer", "password": "short"},
     }
@@ -87,7 +89,7 @@ def fields_of(app: Flask, address: str) -> set[str]:
     rule, _ = adapter.match(f"/api/v1{path}", method=method, return_rule=True)
     document = app.test_client().get("/api/v1/openapi.json").json
     assert document
-    place = str(rule.rule).replace("<id:", "{").replace(">", "}")
+    place = str(rule.rule).replace("<id:", "{").replace("<string:", "{").replace(">", "}")
     content = document["paths"][place][method.lower()]["requestBody"]["content"]["application/json"]
     return set(document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]["properties"])
 

@@ -7,7 +7,7 @@ from flask import Flask
 
 from app.models import ForgeKind
 from app.secrets import Secret
-from app.services import channels, credentials, githosts, hooks, schedules
+from app.services import channels, credentials, githosts, hooks, runs, schedules
 from app.services.events import SYSTEM
 from tests.web.conftest import Person
 
@@ -17,6 +17,8 @@ FOR_ALL += ("/credentials", "/git-hosts", "/trash")
 FOR_OPERATORS = ("/projects/new", "/projects/1/delete", "/projects/1/edit", "/projects/1/reset", "/projects/1/command")
 FOR_OPERATORS += ("/projects/1/schedules/new", "/schedules/1/delete")
 FOR_OPERATORS += ("/projects/1/credential", "/jobs/cancel")
+FOR_ALL += ("/runs", "/runs/1", "/playbooks", "/playbooks/example")
+FOR_OPERATORS += ("/runs/new",)
 FOR_ALL += ("/projects/1/hooks/1",)
 FOR_OPERATORS += ("/projects/1/hooks/new", "/projects/1/hooks/1/rotate", "/projects/1/hooks/1/delete")
 FOR_ADMINS = ("/nodes/new", "/nodes/1/edit", "/nodes/1/delete", "/nodes/1/host-keys/1/unpin", "/keys/new", "/events")
@@ -37,6 +39,7 @@ def content(app: Flask, request_clone: Callable[..., tuple[int, int]]) -> None:
         githosts.create_host("github.com", 22, SYSTEM)
         channels.create_channel({"name": "ops", "kind": "json", "url": Secret("https://192.0.2.9/")}, SYSTEM)
         hooks.create_hook(1, {"forge": ForgeKind.GITHUB}, SYSTEM)
+        runs.request_run("project.pull", {}, [1], runs.RunOptions(), SYSTEM)
         schedules.create_schedule({"name": "nightly", "project_id": 1, "cron": "0 4 * * *"}, SYSTEM)
 
 

@@ -1,0 +1,95 @@
+"""`playbook`: named steps, listed, shown, checked, run on projects or nodes."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.cli.act import Acts, actor, load
+from app.cli.runs import conclude, concurrency, max_failures, project_ids, waits
+from app.cli.show import as_json, cell_text, print_json, print_pairs, print_table
+from app.errors import Invalid
+from app.playbooks.playbook import Playbook
+from app.schemas.playbooks import PlaybookListSchema, PlaybookRunSchema, PlaybookSchema
+from app.services import playbooks
+from app.services.nodes import get_node_by_name
+
+
+@click.group(cls=Acts)
+def playbook() -> None:
+    """Playbooks: named steps in files."""
+
+
+@playbook.command("list")
+@as_json
+def list_playbooks(is_json: bool) -> None:
+    """What there is in PLAYBOOKS_DIR."""
+    rows = playbooks.list_playbooks()
+    if is_json:
+        return print_json(PlaybookListSchema(many=True).dump(rows))
+    return print_table(("NAME", "ON", "DOES"), ((row.name, row.on, row.error or row.description) for row in rows))
+
+
+@playbook.command("show")
+@click.argument("name")
+@as_json
+def show_playbook(name: str, is_json: bool) -> None:
+    """Its inputs and steps."""
+    row = playbooks.get_playbook(name)
+    if is_json:
+        return print_json(PlaybookSchema().dump(row))
+    print_pairs([("name", row.name), ("does", row.description), ("on", row.on)])
+    print_table(("INPUT", "TYPE", "REQUIRED", "DEFAULT", "MEANS"), _inputs(row))
+    return print_table(("STEP", "RUNS"), ((step["name"], " ".join(map(cell_text, step["run"]))) for step in row.steps))
+
+
+@playbook.command("check")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check_playbook(file: Path) -> None:
+    """Whether a file is a playbook; else the line, the key, and what to write instead."""
+    row = playbooks.check_file(file)
+    click.echo(f"{file.name} is a playbook on {row.on}s: {len(row.steps)} steps, {len(row.inputs)} inputs")
+
+
+@playbook.command("run")
+@click.argument("name")
+@click.option("--project", "project_names", multiple=True, metavar="NAME", help="On every node that has it.")
+@click.option("--all-on", "node_projects", multiple=True, metavar="NODE", help="All projects of this node.")
+@click.option("--node", "node_names", multiple=True, metavar="NODE", help="For a playbook on nodes.")
+@click.option("--input", "given", multiple=True, metavar="NAME=VALUE", help="May be given several times.")
+@concurrency
+@max_failures
+@waits
+def run_playbook(
+    name: str, project_names: tuple[str, ...], node_projects: tuple[str, ...], node_names: tuple[str, ...],
+    given: tuple[str, ...], wait: bool, **waves: Any,
+) -> None:  # fmt: skip
+    """Run a playbook on projects, or on nodes."""
+    row = playbooks.get_playbook(name)
+    values: dict[str, Any] = {"inputs": _values(row, given)} | waves
+    if row.is_for_nodes:
+        values["node_ids"] = [get_node_by_name(node_name).id for node_name in node_names]
+    else:
+        values["project_ids"] = project_ids(project_names, node_projects)
+    conclude(playbooks.begin(name, load(PlaybookRunSchema(), values), actor()), wait)
+
+
+def _values(row: Playbook, given: tuple[str, ...]) -> dict[str, Any]:
+    """Words as the values that they stand for; what fits no type is refused with the others."""
+    values: dict[str, Any] = {}
+    for pair in given:
+        name, mark, text = pair.partition("=")
+        if not mark:
+            raise Invalid(f"--input wants NAME=VALUE, not {pair!r}.")
+        kind = row.inputs.get(name, {}).get("type")
+        is_number = kind == "integer" and text.lstrip("-").isdecimal()
+        is_flag = kind == "boolean" and text in ("true", "false")
+        values[name] = int(text) if is_number else text == "true" if is_flag else text
+    return values
+
+
+def _inputs(row: Playbook) -> list[tuple[object, ...]]:
+    return [
+        (name, asked["type"], asked["required"], asked.get("default"), asked.get("description"))
+        for name, asked in row.inputs.items()
+    ]

@@ -1,0 +1,130 @@
+"""What jobs do with playbooks: all steps in one durable process of the node, and what each has come to.
+
+Whoever dies on our side, the node goes on at the right step; who takes the job up follows on. The recap is read from
+the log, where the node's program has put it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import current_app
+
+from app.commands import steps as commands
+from app.commands.giturl import GitUrl
+from app.commands.paths import ProjectName, ProjectsRoot
+from app.commands.steps import Step
+from app.db import release
+from app.errors import ActFailed, ActTimedOut, BareboatError
+from app.jobs.context import JobContext, JobOrder
+from app.jobs.journal import log_size, read_log
+from app.models import Job, JobState, Node
+from app.services.act_output import StepsOutput
+from app.services.nodes import find_node, get_node
+from app.services.playbooks import node_steps, project_steps
+from app.services.project_acts import act_kind, settle_command, syncing
+from app.services.project_commands import find_head, output_limit
+from app.services.projects import get_project
+from app.services.runtime import runtime
+from app.services.steps_client import StepsClient
+from app.services.targets import build_target
+from app.services.worker_client import GitPolicy
+
+
+def perform_project_playbook(context: JobContext) -> None:
+    """The rules are held once more, as they are now."""
+    params, project = context.order.params, get_project(context.order.project_id or 0)
+    steps = project_steps(params["steps"], project)
+    client, name, url = _client(project.node), ProjectName(project.name), GitUrl.parse(project.git_url)
+    begins = f"playbook {params['name']} in {project.name} on node {project.node.name}"
+    release()
+    if log_size(context.order.job_id) == 0:
+        head, why_unknown = find_head(client, name, url)
+        _say(context, begins, f"at {head.sha}" if head else f"at no known commit: {why_unknown or 'there is none yet'}")
+    _run(context, client, name, steps)
+
+
+def perform_node_playbook(context: JobContext) -> None:
+    """In the account's home: the projects root may be what is to be made."""
+    params, node = context.order.params, get_node(context.order.node_id or 0)
+    steps, begins = node_steps(params["steps"], node), f"playbook {params['name']} on node {node.name}"
+    client = home_client(node)
+    if log_size(context.order.job_id) == 0:
+        _say(context, begins, f"as {node.ssh_user}")
+    _run(context, client, None, steps)
+
+
+def home_client(node: Node) -> StepsClient:
+    """Whose place is the account's home. Lets the database go, and asks the node where that is."""
+    client = _client(node)
+    release()
+    return client.at(client.home())
+
+
+def _client(node: Node) -> StepsClient:
+    config = current_app.config
+    policy = GitPolicy(tuple(config["ALLOWED_GIT_SCHEMES"]), tuple(config["DENIED_NETWORKS"]))
+    root, longest = ProjectsRoot(node.projects_root), config["JOB_TIMEOUT_SECONDS"]
+    return StepsClient(runtime().nodes, build_target(node), root, policy, longest)
+
+
+def _say(context: JobContext, *lines: str) -> None:
+    context.say(f"{lines[0]}, asked for by {context.order.requested_by}")
+    for line in lines[1:]:
+        context.say(line)
+    context.flush()
+
+
+def _run(context: JobContext, client: StepsClient, name: ProjectName | None, steps: Sequence[Step]) -> None:
+    mark = _mark(context.key)
+    output = StepsOutput(context, pattern=commands.beginning(mark), total=len(steps))
+    context.progress("running")
+    try:
+        client.run_steps(name, steps, context, output, mark, output_limit())
+    except ActFailed as error:
+        raise _explained(error, _came_to(context, steps, mark)) from error
+    _came_to(context, steps, mark)
+
+
+def _came_to(context: JobContext, steps: Sequence[Step], mark: str) -> list[dict[str, Any]]:
+    """Stores the recap, and answers it."""
+    context.flush()
+    job_id = context.order.job_id
+    recap = commands.recap(steps, read_log(job_id, 0, log_size(job_id)), mark)
+    context.came_to({"changed": any(step["outcome"] == "changed" for step in recap), "steps": recap})
+    return recap
+
+
+def _explained(error: ActFailed, recap: list[dict[str, Any]]) -> BareboatError:
+    """Which step it was."""
+    for number, step in enumerate(recap, 1):
+        which = f"Step {number} of {len(recap)} ({step['name']})"
+        if step["outcome"] == "timed_out":
+            return ActTimedOut(message=f"{which} took longer than its limit and was stopped.", exit_status=124)
+        if step["outcome"] == "failed" and error.code == "command_failed":
+            status = step["exit_status"]
+            words = f"{which} ended with exit status {status}."
+            details = f"{words}\n{error.output}" if error.output else words
+            return ActFailed("step_failed", details, exit_status=status)
+    return error
+
+
+def _mark(key: str) -> str:
+    """What only this job's own lines end with; the same whoever follows it."""
+    return runtime().vault.derive(f"playbook {key}").hex()[:12]
+
+
+def _settle_node(job: Job) -> None:
+    if job.state is JobState.SUCCEEDED:
+        job.exit_status = 0
+
+
+def _clean_up_home(order: JobOrder) -> None:
+    node = find_node(order.node_id or 0)
+    if node is not None:
+        home_client(node).collect(order.key)
+
+
+KINDS = (
+    act_kind("project.playbook", perform_project_playbook, False, on_started=syncing, on_ended=settle_command),
+    act_kind("node.playbook", perform_node_playbook, False, clean_up=_clean_up_home, on_ended=_settle_node),
+)

@@ -1,0 +1,182 @@
+"""Playbooks of this installation: listed, read, checked, and made into jobs. What the jobs do: playbook_acts.py."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from flask import current_app
+
+from app.commands.argv import Rules, UserCommand, account_command, user_command
+from app.commands.paths import RelativePath
+from app.commands.steps import Step
+from app.errors import CommandNotAllowed, Forbidden, Invalid, NotFound, PlaybookInvalid
+from app.models import Job, Node, Project, Role, Run
+from app.playbooks.playbook import Playbook, bound_inputs, bound_steps, is_name, load
+from app.playbooks.reader import SIZE_LIMIT_BYTES
+from app.services.events import Actor
+from app.services.nodes import get_node
+from app.services.projects import act_job, ensure_ready, get_cloned_project
+
+_SUFFIX: Final = ".yml"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One file: what it is for, or why it cannot be used."""
+
+    name: str
+    description: str | None = None
+    on: str | None = None
+    error: str | None = None
+
+
+def list_playbooks() -> list[Listed]:
+    """By name. A file that is broken is listed with its error."""
+    names = sorted(path.stem for path in _folder().glob(f"*{_SUFFIX}") if is_name(path.stem))
+    return [_listed(name) for name in names]
+
+
+def get_playbook(name: str) -> Playbook:
+    """Raises NotFound, PlaybookInvalid."""
+    path = _folder() / f"{name}{_SUFFIX}"
+    if not is_name(name) or not path.is_file():
+        raise NotFound(f"There is no playbook {name!r}; see PLAYBOOKS_DIR.")
+    return check_file(path)
+
+
+def check_file(path: Path) -> Playbook:
+    """Raises PlaybookInvalid naming file, line, key and what to write instead."""
+    with path.open("rb") as file:
+        data = file.read(SIZE_LIMIT_BYTES + 1)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise PlaybookInvalid(f"{path.name}:{line}: not UTF-8; write plain UTF-8 text") from error
+    return load(path.stem, path.name, text)
+
+
+def run_params(params: Mapping[str, Any], on: str) -> dict[str, Any]:
+    """`name` and `inputs`, with all inputs and the `steps` that they make: what is asked for is what is run, whatever
+    becomes of the file meanwhile. Raises Invalid under `params` or `inputs`, NotFound, PlaybookInvalid."""
+    if not isinstance(params.get("name"), str) or not isinstance(params.get("inputs", {}), dict):
+        raise Invalid(errors={"params": ["A playbook has its 'name', and 'inputs' by name."]})
+    if not params.keys() <= {"name", "inputs", "steps"}:
+        raise Invalid(errors={"params": ["A playbook has 'name' and 'inputs' only."]})
+    playbook = get_playbook(params["name"])
+    if playbook.on != on:
+        raise Invalid(errors={"params": [f"The playbook {playbook.name} is for {playbook.on}s."]})
+    inputs = bound_inputs(playbook, params.get("inputs", {}))
+    return {"name": playbook.name, "inputs": inputs, "steps": bound_steps(playbook, inputs)}
+
+
+def ensure_may_run(playbook: Playbook, actor: Actor) -> None:
+    if playbook.is_for_nodes and not actor.role.includes(Role.ADMIN):
+        raise Forbidden(f"The playbook {playbook.name} is for nodes, which are for admins; ask one.")
+
+
+def begin(name: str, values: dict[str, Any], actor: Actor) -> Run:
+    """`values`: `project_ids` or `node_ids`, maybe `inputs concurrency max_failures`. Raises what a run raises."""
+    from app.services import runs
+
+    playbook = get_playbook(name)
+    ensure_may_run(playbook, actor)
+    asked = dict(values)
+    params = {"name": name, "inputs": asked.pop("inputs", {})}
+    return runs.begin({"kind": f"{playbook.on}.playbook", "params": params} | asked, actor)
+
+
+def project_job(project_id: int, params: Mapping[str, Any]) -> Job:
+    """For the caller to queue; it is never tried again by itself. The rules of commands hold for every step."""
+    project = get_cloned_project(project_id)
+    project_steps(params["steps"], project)
+    job = act_job("project.playbook", project, dict(params))
+    job.max_attempts = 1
+    return job
+
+
+def node_job(node_id: int, params: Mapping[str, Any]) -> Job:
+    node = get_node(node_id)
+    ensure_ready(node)
+    node_steps(params["steps"], node)
+    return Job(kind="node.playbook", node_id=node.id, node_name=node.name, params=dict(params), max_attempts=1)
+
+
+def project_steps(raw: Sequence[Mapping[str, Any]], project: Project) -> list[Step]:
+    """Facts filled in, and every step held to the rules of commands in this project."""
+    facts = {"project": {"name": project.name, "path": project.path}, "node": _facts(project.node)}
+    return [_project_step(number, step, facts, project) for number, step in enumerate(raw, 1)]
+
+
+def node_steps(raw: Sequence[Mapping[str, Any]], node: Node) -> list[Step]:
+    facts = {"node": _facts(node)}
+    return [_step(step, account_command(_filled(step, facts), _rules()), step["cwd"]) for step in raw]
+
+
+def _project_step(number: int, step: Mapping[str, Any], facts: Mapping[str, Any], project: Project) -> Step:
+    try:
+        for path in (step["creates"], *(value for kind, value, _ in step["when"] if kind in ("exists", "missing"))):
+            if path is not None:
+                RelativePath(path)
+        asked = user_command(_filled(step, facts), project.path, _rules())
+    except (Invalid, CommandNotAllowed) as error:
+        error.message = f"Step {number} ({step['name']}): {error.message}"
+        error.errors = {"inputs": [error.message]}
+        raise
+    return _step(step, asked, asked.cwd)
+
+
+def _step(step: Mapping[str, Any], asked: UserCommand, cwd: str | None) -> Step:
+    return Step(
+        name=step["name"],
+        argv=asked.argv,
+        cwd=cwd,
+        environment=asked.environment,
+        timeout_seconds=asked.timeout_seconds,
+        retries=step["retries"],
+        ignore_errors=step["ignore_errors"],
+        changes=step["changes"],
+        creates=step["creates"],
+        when=tuple((kind, value, outcome) for kind, value, outcome in step["when"]),
+    )
+
+
+def _filled(step: Mapping[str, Any], facts: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    return {
+        "argv": [_word(word, facts) for word in step["argv"]],
+        "cwd": step["cwd"],
+        "env": {name: _word(word, facts) for name, word in step["env"].items()},
+        "timeout_seconds": min(step["timeout_seconds"] or _longest(), _longest()),
+    }
+
+
+def _word(word: Any, facts: Mapping[str, Mapping[str, str]]) -> str:
+    if isinstance(word, str):
+        return word
+    kind, name = next(iter(word.items()))
+    return facts[kind][name]
+
+
+def _facts(node: Node) -> dict[str, str]:
+    return {"name": node.name, "projects_root": node.projects_root, "ssh_user": node.ssh_user}
+
+
+def _rules() -> Rules:
+    return Rules(tuple(current_app.config["ALLOWED_COMMANDS"]), _longest())
+
+
+def _longest() -> int:
+    return int(current_app.config["JOB_TIMEOUT_SECONDS"])
+
+
+def _listed(name: str) -> Listed:
+    try:
+        playbook = get_playbook(name)
+    except PlaybookInvalid as error:
+        return Listed(name, error=error.message)
+    return Listed(name, playbook.description, playbook.on)
+
+
+def _folder() -> Path:
+    return Path(current_app.config["PLAYBOOKS_DIR"])

@@ -1,0 +1,138 @@
+"""Runs: several projects chosen and acted on; the list, and one run with its recap as it goes on."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import render_template, request, url_for
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
+from app.edge.identity import actor, requires
+from app.errors import BareboatError, Invalid
+from app.schemas.runs import RunFormSchema
+from app.services import choices, projects, runs
+from app.web.blueprint import web
+from app.web.commands import with_words
+from app.web.forms import Form
+from app.web.paging import PAGE_SIZE, asked_id, asked_page, asked_search, asked_word
+from app.web.refusals import refuse
+from app.web.words import KINDS, MEMBER_STATES, PROJECT_STATUSES, RUN_STATES
+
+CHOICE: Final = 200
+ACTS: Final = {
+    "pull": "Pull, fast-forward only",
+    "reset": "Pull, reset to the upstream",
+    "checkout": "Check out",
+    "command": "Run a command",
+}
+_START: Final = {"act": "pull", "concurrency": "10"}
+
+
+@web.get("/runs")
+@requires("viewer")
+def list_runs() -> str:
+    filters = asked_word("state", RUN_STATES) | asked_word("kind", KINDS)
+    page = runs.with_recaps(runs.list_runs(filters, None, asked_page(), PAGE_SIZE))
+    return render_template("runs/list.html", page=page, filters=filters)
+
+
+@web.get("/runs/new")
+@requires("operator")
+def new_run() -> str:
+    return _form_page(Form(start=_START))
+
+
+@web.post("/runs/new")
+@requires("operator")
+def create_run() -> tuple[str, int] | Response:
+    form = Form(RunFormSchema())
+    try:
+        run = runs.begin(_shape(form.read()), actor())
+    except BareboatError as error:
+        return _form_page(form.refuse(_at_the_fields(error))), HTTPStatus.UNPROCESSABLE_ENTITY
+    return redirect(url_for("web.show_run", run_id=run.id), HTTPStatus.SEE_OTHER)
+
+
+@web.get("/runs/<id:run_id>")
+@requires("viewer")
+def show_run(run_id: int) -> str:
+    filters = asked_word("state", MEMBER_STATES)
+    return render_template(
+        "runs/show.html",
+        run=runs.with_recap(runs.get_run(run_id)),
+        page=runs.list_members(run_id, filters, asked_page(), PAGE_SIZE),
+        filters=filters,
+        states=MEMBER_STATES,
+    )
+
+
+@web.post("/runs/<id:run_id>/cancel")
+@requires("operator")
+def cancel_run(run_id: int) -> Response:
+    back = url_for("web.show_run", run_id=run_id)
+    try:
+        runs.request_cancel(run_id, actor())
+    except BareboatError as error:
+        return refuse(error, back)
+    return redirect(back, HTTPStatus.SEE_OTHER)
+
+
+@web.post("/runs/<id:run_id>/retry")
+@requires("operator")
+def retry_run(run_id: int) -> Response:
+    """A new run; its page follows."""
+    try:
+        run = runs.request_retry(run_id, actor(), with_skipped=request.form.get("skipped") == "on")
+    except BareboatError as error:
+        return refuse(error, url_for("web.show_run", run_id=run_id))
+    return redirect(url_for("web.show_run", run_id=run.id), HTTPStatus.SEE_OTHER)
+
+
+def chosen(name: str) -> list[int]:
+    """The ids of the boxes that are ticked."""
+    return [int(text) for text in request.form.getlist(name) if text.isdecimal() and len(text) < 10]
+
+
+def _shape(typed: dict[str, Any]) -> dict[str, Any]:
+    waves = {name: typed[name] for name in ("concurrency", "max_failures") if name in typed}
+    if not (ids := chosen("project_ids")):
+        raise Invalid(errors={"projects": ["Choose at least one project."]})
+    return _act(typed) | waves | {"project_ids": ids}
+
+
+def _act(typed: dict[str, Any]) -> dict[str, Any]:
+    match typed["act"]:
+        case "pull":
+            return {"kind": "project.pull", "params": {"strategy": "ff-only"}}
+        case "reset":
+            return {"kind": "project.pull", "params": {"strategy": "reset"}}
+        case "checkout":
+            return {"kind": "project.checkout", "params": {"ref": _needed(typed, "ref")}}
+        case "command":
+            return {"kind": "project.command", "params": with_words({"line": _needed(typed, "line")})}
+        case _:
+            raise Invalid(errors={"act": ["Choose one of these."]})
+
+
+def _needed(typed: dict[str, Any], name: str) -> str:
+    if name not in typed:
+        raise Invalid(errors={name: ["This act needs it."]})
+    return str(typed[name])
+
+
+def _at_the_fields(error: BareboatError) -> BareboatError:
+    """Parameters and ids are typed in fields of other names."""
+    names = {"params": {"checkout": "ref", "command": "line"}.get(request.form.get("act", ""), "act")}
+    names |= {"project_ids": "projects", "kind": "act"}
+    error.errors = {names.get(name, name): said for name, said in error.errors.items()}
+    return error
+
+
+def _form_page(form: Form) -> str:
+    search, filters = asked_search(), asked_word("status", PROJECT_STATUSES) | asked_id("node_id")
+    page = projects.list_projects(filters, search, None, asked_page(), CHOICE)
+    ticked = set(chosen("project_ids"))
+    return render_template(
+        "runs/new.html", form=form, acts=ACTS, page=page, search=search, filters=filters, ticked=ticked,
+        nodes=choices.node_names(),
+    )  # fmt: skip
