@@ -174,8 +174,9 @@ def _way(url: GitUrl | None, pinned_address: str | None, folder: str | None) -> 
     if url is None or url.scheme != "ssh":
         return []
     address = pinned_address or (str(url.address) if url.address is not None else None)
-    words = [f"-o HostName={_address(address)}"] if address is not None else []
-    return [*words, f"-o HostKeyAlias={url.host.lower()}"] if words or folder is not None else []
+    words = [f"-o {shlex.quote(f'HostName={_address(address)}')}"] if address is not None else []
+    alias = shlex.quote(f"HostKeyAlias={url.host.lower()}")
+    return [*words, f"-o {alias}"] if words or folder is not None else []
 
 
 def _pins(url: GitUrl | None, address: str | None) -> list[tuple[str, str]]:
@@ -205,4 +206,8 @@ def _fence(url: GitUrl | None) -> list[tuple[str, str]]:
 
 
 def _address(text: str) -> str:
-    return str(ipaddress.ip_address(text))
+    """As an address is written; ValueError for what is none, or has a zone, which may be any text."""
+    address = ipaddress.ip_address(text)
+    if "%" in text:
+        raise ValueError(f"{text!r} is no plain address")
+    return str(address)

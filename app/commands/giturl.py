@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from app.errors import ActFailed, InvalidGitUrl
+from app.redaction import printable
 
 URL_LIMIT: Final = 2048
 DEFAULT_PORTS: Final = {"https": 443, "http": 80, "git": 9418, "ssh": 22}
@@ -23,8 +24,12 @@ _NUMBER_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _REFUSED_IN_PATH: Final = frozenset('\\%?#"<>^`{|} ')
 _LOCAL_NAMES: Final = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
-# Addresses that carry an IPv4 address in their last 32 bits: IPv4-compatible and NAT64.
-_CARRIERS: Final = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))
+# Addresses that carry an IPv4 address in their last 32 bits: IPv4-compatible, IPv4-translated, NAT64, local NAT64.
+_CARRIERS: Final = tuple(
+    ipaddress.IPv6Network(text) for text in ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
+)
+
+_SHOWN_CHARACTERS: Final = 60
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -87,15 +92,19 @@ def ensure_address_allowed(address: str, networks: Iterable[str]) -> None:
     if is_address_denied(address, networks):
         raise ActFailed(
             "git_address_denied",
-            f"The git server's name leads to {address}, in a network that is denied here; see DENIED_NETWORKS.",
+            f"The git server's name leads to {printable(address, _SHOWN_CHARACTERS)}, in a network that is denied "
+            "here; see DENIED_NETWORKS.",
         )
 
 
 def is_address_denied(address: str, networks: Iterable[str]) -> bool:
-    """True also for text that is no address. IPv4 inside IPv6 (mapped, compatible, NAT64, 6to4) counts as both."""
+    """True also for text that is no address, or has a zone: only link-local ones need it, and whatever text it is would
+    go with the address. IPv4 inside IPv6 (mapped, compatible, translated, NAT64, 6to4, Teredo) counts as both."""
     try:
-        meant = ipaddress.ip_address(address.partition("%")[0])
+        meant = ipaddress.ip_address(address)
     except ValueError:
+        return True
+    if "%" in address:
         return True
     denied = [ipaddress.ip_network(network) for network in networks]
     return any(each in network for each in _faces(meant) for network in denied if each.version == network.version)
@@ -104,7 +113,7 @@ def is_address_denied(address: str, networks: Iterable[str]) -> bool:
 def _faces(address: Address) -> list[Address]:
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
-    carried = [address.ipv4_mapped, address.sixtofour]
+    carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     if any(address in carrier for carrier in _CARRIERS):
         carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return [address, *(each for each in carried if each is not None)]

@@ -32,8 +32,8 @@ pytestmark = pytest.mark.ssh
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives a node a CA store of its own, which only root may")
 
 
-def add_key(ssh_git: SshGit, key: KeyPair | None = None) -> GitCredential:
-    values = {"name": "shop key", "kind": "ssh", "host": "127.0.0.1", "port": ssh_git.server.port}
+def add_key(ssh_git: SshGit, key: KeyPair | None = None, host: str = "127.0.0.1") -> GitCredential:
+    values = {"name": "shop key", "kind": "ssh", "host": host, "port": ssh_git.server.port}
     return credentials.create_credential(values | {"private_key": (key or ssh_git.key).private}, SYSTEM)
 
 
