@@ -91,6 +91,7 @@ class Defaults:
     SESSION_COOKIE_SECURE = False  # set it behind TLS
     SESSION_IDLE_MINUTES = 30
     SESSION_HOURS = 12
+    REQUIRE_SECOND_FACTOR_FOR_ADMINS = False
     MAX_CONTENT_LENGTH = MIB
     TRUSTED_PROXIES = 0  # how many proxies in front of us set X-Forwarded-*
     LOGIN_RATE_LIMIT = "10 per minute"

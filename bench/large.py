@@ -17,8 +17,9 @@ from app.db import db, refresh_statistics, unit_of_work
 from app.jobs import claims
 from app.models import Role, User
 from app.secrets import create_master_key
-from app.services import tokens
+from app.services import sessions, tokens
 from app.services.events import SYSTEM
+from app.services.sessions import Browser
 from bench.fill import Size, fill
 
 LIST_MS: Final = 50.0
@@ -149,12 +150,13 @@ def clients(app: Flask) -> tuple[FlaskClient, FlaskClient]:
     """A client with an API token, and one with a browser's session; both are an admin's."""
     with app.app_context():
         user = db.session.query(User).filter_by(name="admin").one()
-        user_id, token = user.id, tokens.create_token(user, "bench", 1, SYSTEM).reveal()
+        token = tokens.create_token(user, "bench", 1, SYSTEM).reveal()
+        user = db.session.query(User).filter_by(name="admin").one()
+        cookie = sessions.start_session(user, Browser()).reveal()
     rest, person = app.test_client(), app.test_client()
     rest.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
-    now = int(time.time())
     with person.session_transaction() as session:
-        session.update(_user_id=str(user_id), epoch=0, started_at=now, seen_at=now)
+        session["_user_id"] = cookie
     return rest, person
 
 

@@ -26,6 +26,7 @@ from app.api import (
     projects,
     runs,
     schedules,
+    sessions,
     tokens,
     trash,
     users,
@@ -49,7 +50,7 @@ _THINGS: Final = (
     hooks,
     jobs,
 )
-NOUNS: Final = (*_THINGS, channels, tokens, users, events, internal)
+NOUNS: Final = (*_THINGS, channels, tokens, sessions, users, events, internal)
 _SCHEMES: Final[dict[str, dict[str, Any]]] = {
     "api_token": {"type": "http", "scheme": "bearer", "description": "An API token, `bbt_…`."},
     "session": {"type": "apiKey", "in": "cookie", "name": "bareboat_session", "description": "A browser's login."},

@@ -28,12 +28,14 @@ def list_tokens(**query: Any) -> Any:
 def create_token(values: dict[str, Any]) -> dict[str, Any]:
     """Make an API token for yourself
 
-    It has your role. The answer is its only showing. A browser's session may ask, or `flask token add`; a token may
+    It has your role, or `role` below it, and never more than you have when it is used.
+    The answer is its only showing. A browser's session may ask, or `flask token add`; a token may
     not.
     """
     ensure_person()
-    row, token = tokens.create_own_token(values["name"], values["days"], actor())
-    return {name: getattr(row, name) for name in TokenSchema().fields} | {"token": token.reveal()}
+    row, token = tokens.create_own_token(values["name"], values["days"], actor(), values["role"])
+    names = [field.attribute or name for name, field in TokenSchema().fields.items()]
+    return {name: getattr(row, name) for name in names} | {"token": token.reveal()}
 
 
 @blueprint.delete("/<id:token_id>")

@@ -7,7 +7,7 @@ from app.api.blueprint import Blueprint
 from app.edge.identity import actor, ensure_person
 from app.schemas.paging import PageQuery
 from app.schemas.users import UserCreateSchema, UserSchema, UserUpdateSchema
-from app.services import users
+from app.services import second_factor, sessions, users
 
 blueprint = Blueprint("users", "/users", "Who may log in, and with which role.")
 
@@ -57,3 +57,27 @@ def update_user(values: dict[str, Any], user_id: int) -> Any:
     """
     ensure_person()
     return users.update_user(user_id, values, actor())
+
+
+@blueprint.delete("/<id:user_id>/sessions")
+@blueprint.guard("admin", 404)
+@blueprint.response(204)
+def end_user_sessions(user_id: int) -> None:
+    """End every session of a user
+
+    API tokens stay valid.
+    """
+    sessions.end_sessions(user_id, actor())
+
+
+@blueprint.delete("/<id:user_id>/second-factor")
+@blueprint.guard("admin", 404, 409)
+@blueprint.response(204)
+def reset_second_factor(user_id: int) -> None:
+    """Reset a user's second factor
+
+    For somebody who has lost app and recovery codes. The user's sessions end. A browser's session may ask; a token
+    may not.
+    """
+    ensure_person()
+    second_factor.reset(user_id, actor())

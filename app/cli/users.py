@@ -9,6 +9,7 @@ from app.cli.act import Acts, actor, read_secret
 from app.cli.show import as_json, print_json, print_table
 from app.models import Role
 from app.schemas.users import UserSchema
+from app.services import second_factor, sessions
 from app.services.paging import MAX_PAGE_SIZE
 from app.services.tokens import create_token
 from app.services.users import create_user, get_user_by_name, list_users, update_user
@@ -77,6 +78,22 @@ def enable_user(name: str) -> None:
     click.echo(f"{name} may log in again")
 
 
+@user.command("logout")
+@click.argument("name")
+def end_sessions(name: str) -> None:
+    """End every login of a user in a browser; API tokens stay."""
+    sessions.end_sessions(get_user_by_name(name).id, actor())
+    click.echo(f"Every login of {name} has ended")
+
+
+@user.command("reset-second-factor")
+@click.argument("name")
+def reset_second_factor(name: str) -> None:
+    """For a user who has lost app and recovery codes: the password alone is enough again."""
+    second_factor.reset(get_user_by_name(name).id, actor())
+    click.echo(f"{name} logs in with the password alone; every login has ended")
+
+
 @click.group(cls=Acts)
 def token() -> None:
     """API tokens."""
@@ -85,10 +102,11 @@ def token() -> None:
 @token.command("add")
 @click.option("--user", "user_name", required=True, help="Whose rights the token has.")
 @click.option("--name", "label", required=True, help="What it is for.")
+@click.option("--role", type=click.Choice([role.value for role in Role]), help="At most the user's; without it: that.")
 @click.option("--days", type=int, default=90, show_default=True, help="How long it is valid.")
-def add_token(user_name: str, label: str, days: int) -> None:
+def add_token(user_name: str, label: str, role: str | None, days: int) -> None:
     """Make an API token; it is the last line of the output, shown this once."""
-    made = create_token(get_user_by_name(user_name), label, days, actor())
+    made = create_token(get_user_by_name(user_name), label, days, actor(), Role(role) if role else None)
     click.echo(f"A token of {user_name} for {days} days, shown this once:")
     click.echo(made.reveal())
 

@@ -4,24 +4,27 @@ A request with an `Authorization` header is judged by that header alone; every o
 carry the CSRF token of its session.
 """
 
-import time
 from collections.abc import Callable
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from flask import Flask, Request, current_app, request, session
+from flask import Flask, Request, abort, current_app, request, session
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFProtect
 
-from app.errors import Forbidden, Unauthenticated
-from app.models import Role, User
-from app.services import events, tokens, users
+from app.errors import Forbidden, SecondFactorNeeded, Unauthenticated
+from app.models import ApiToken, Role, User, UserSession
+from app.services import events, second_factor, sessions, tokens
 from app.services.events import Actor
+from app.services.sessions import Browser
 
 BACKGROUND_HEADER: Final = "X-Background"  # a page that refreshes itself does not keep an idle session alive
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+FORMS: Final = frozenset({"", "application/x-www-form-urlencoded", "multipart/form-data"})
+WITHOUT_SECOND_FACTOR: Final = frozenset({"web.show_account", "web.begin_second_factor", "web.confirm_second_factor"})
 View = TypeVar("View", bound=Callable[..., Any])
 
 login_manager = LoginManager()
@@ -35,6 +38,7 @@ def init_app(app: Flask) -> None:
     login_manager.init_app(app)
     csrf.init_app(app)
     limiter.init_app(app)
+    app.before_request(_refuse_shown_tokens)
     app.before_request(_protect_sessions)
 
 
@@ -58,6 +62,7 @@ def ensure_role(needed: Role) -> None:
     if not current_user.is_authenticated:
         raise Unauthenticated()
     asker = actor()
+    _ensure_second_factor(asker)
     if not asker.role.includes(needed):
         events.record(asker, "access.refused", f"{request.method} {request.path}", "refused", f"needs {needed.value}")
         raise Forbidden(f"This needs the role {needed.value}; yours is {asker.role.value}. Ask an admin.")
@@ -82,46 +87,52 @@ def actor() -> Actor:
     return Actor(current_user.name, current_user.role, request.remote_addr)
 
 
-def start_session(user: User) -> None:
-    """A new session: nothing of an earlier one is kept."""
+def start_session(user: User, proof: str | None = None) -> None:
+    """A new session: nothing of an earlier one is kept, neither here nor in the browser. `proof`: see the service."""
+    if current_user.is_authenticated and current_user.session_id:
+        sessions.end_session(current_user.session_id, actor())
     session.clear()
-    login_user(SessionUser(user))
-    session["epoch"] = user.session_epoch
-    session["started_at"] = session["seen_at"] = int(time.time())
+    token = sessions.start_session(user, Browser(request.remote_addr, request.user_agent.string), proof)
+    login_user(SessionUser(user, user.role, token=token.reveal()))
 
 
 def end_session() -> None:
-    """Not of this browser only: the cookie itself says who is in, and somebody may have a copy of it."""
-    if current_user.is_authenticated:
-        users.end_sessions(current_user.id, actor())
+    if current_user.is_authenticated and current_user.session_id:
+        sessions.end_session(current_user.session_id, actor())
+    forget_session()
+
+
+def forget_session() -> None:
+    """In this browser; the row has been ended."""
     logout_user()
     session.clear()
 
 
 class SessionUser:
-    """A user as Flask-Login wants one; never the row itself, which belongs to a database session."""
+    """A user as Flask-Login wants one; never the row itself, which belongs to a database session.
+
+    `session_id` is None for a program with a token, whose role may be below its owner's.
+    """
 
     is_authenticated = True
     is_active = True
     is_anonymous = False
 
-    def __init__(self, user: User) -> None:
-        self.id, self.name, self.role = user.id, user.name, user.role
+    def __init__(self, user: User, role: Role, *, token: str = "", session_id: int | None = None) -> None:
+        self.id, self.name, self.role = user.id, user.name, role
+        self.session_id, self._token = session_id, token
 
     def get_id(self) -> str:
-        return str(self.id)
+        """What Flask-Login puts into the cookie."""
+        return self._token
 
 
 @login_manager.user_loader
-def _load_from_session(user_id: str) -> SessionUser | None:
+def _load_from_session(token: str) -> SessionUser | None:
     if "Authorization" in request.headers:
         return None
-    user = users.find_user(int(user_id))
-    if user is None or not user.is_active or session.get("epoch") != user.session_epoch or not _is_session_fresh():
-        return None
-    if BACKGROUND_HEADER not in request.headers:
-        session["seen_at"] = int(time.time())
-    return SessionUser(user)
+    row: UserSession | None = sessions.find_session(token, is_use=BACKGROUND_HEADER not in request.headers)
+    return SessionUser(row.user, row.user.role, token=token, session_id=row.id) if row else None
 
 
 @login_manager.request_loader
@@ -129,18 +140,31 @@ def _load_from_token(asked: Request) -> SessionUser | None:
     scheme, _, token = asked.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.startswith(tokens.API_TOKEN_PREFIX):
         return None
-    user = tokens.find_user_by_token(token.strip())
-    return SessionUser(user) if user else None
+    row: ApiToken | None = tokens.find_token(token.strip())
+    return SessionUser(row.user, row.present_role) if row else None
 
 
-def _is_session_fresh() -> bool:
-    now = time.time()
-    idle, whole = current_app.config["SESSION_IDLE_MINUTES"] * 60, current_app.config["SESSION_HOURS"] * 3600
-    return now - session.get("seen_at", 0) <= idle and now - session.get("started_at", 0) <= whole
+def _ensure_second_factor(asker: Actor) -> None:
+    """Programs with a token are not asked: who made it has logged in."""
+    if not current_app.config["REQUIRE_SECOND_FACTOR_FOR_ADMINS"] or asker.role is not Role.ADMIN:
+        return
+    if current_user.session_id is None or request.endpoint in WITHOUT_SECOND_FACTOR:
+        return
+    if not second_factor.is_on(current_user.id):
+        raise SecondFactorNeeded
+
+
+def _refuse_shown_tokens() -> None:
+    """Addresses end up in logs, histories and the next site's Referer: what was in one is no secret any more."""
+    for values in request.args.listvalues():
+        if any(value.startswith(tokens.API_TOKEN_PREFIX) for value in values):
+            raise Unauthenticated("A token is never taken from the address. Revoke this one; send it as a header.")
 
 
 def _protect_sessions() -> None:
     if request.method in SAFE_METHODS or "Authorization" in request.headers:
         return
+    if request.blueprint == "web" and request.mimetype not in FORMS:
+        abort(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     if current_user.is_authenticated or request.blueprint == "web":
         csrf.protect()

@@ -7,7 +7,8 @@ BareboatError
 │   ├── PlaybookInvalid         names file, line, key and what to write
 │   └── UnreadableKey       not a private key that we can use
 ├── Unauthenticated         nobody, or a wrong password or token            401
-├── Forbidden: CommandNotAllowed  SignatureInvalid   without the right      403
+├── Forbidden               without the right                               403
+│   ├── CommandNotAllowed  SignatureInvalid  SecondFactorNeeded
 ├── NotFound                                                                404
 ├── Conflict                a state in the way                              409
 │   ├── NameTaken  NodeInUse  KeyInUse  CredentialInUse  NodeOffline  NodeCordoned

@@ -63,6 +63,11 @@ class Forbidden(BareboatError):
     message = "Your role does not allow this; ask an admin."
 
 
+class SecondFactorNeeded(Forbidden):
+    code = "second_factor_needed"
+    message = "Admins need a second factor here: set it up on the page Account, then go on."
+
+
 class CommandNotAllowed(Forbidden):
     code = "command_not_allowed"
     message = "This program may not be run here; see ALLOWED_COMMANDS."

@@ -13,7 +13,7 @@ from app.models.project import Project, ProjectStatus
 from app.models.run import FAILURES, RECAP, MemberState, Run, RunMember, RunState
 from app.models.schedule import CatchUp, Overlap, RunOutcome, Schedule, ScheduledRun
 from app.models.trash import TrashEntry
-from app.models.user import ApiToken, Role, User
+from app.models.user import ApiToken, RecoveryCode, Role, SecondFactor, User, UserSession
 
 __all__ = [
     "CHANGING_STATES",
@@ -49,6 +49,7 @@ __all__ = [
     "Probe",
     "Project",
     "ProjectStatus",
+    "RecoveryCode",
     "Role",
     "Run",
     "RunMember",
@@ -57,6 +58,8 @@ __all__ = [
     "SSHKey",
     "Schedule",
     "ScheduledRun",
+    "SecondFactor",
     "TrashEntry",
     "User",
+    "UserSession",
 ]

@@ -43,6 +43,18 @@ class PasswordFormSchema(StrictSchema):
             raise ValidationError("Not the same as the new password above.", "again")
 
 
+class PasswordOnlyFormSchema(StrictSchema):
+    password = SecretText(required=True, maximum=PASSWORD_LIMIT)
+
+
+class CodeFormSchema(StrictSchema):
+    code = Text(required=True, maximum=64)
+
+
+class FactorOffFormSchema(PasswordOnlyFormSchema):
+    code = Text(required=True, maximum=64)
+
+
 class UserSchema(StrictSchema):
     id = fields.Integer(metadata={"example": 1})
     name = fields.String(metadata={"example": "ada"})
@@ -53,6 +65,9 @@ class UserSchema(StrictSchema):
 
 class TokenCreateSchema(StrictSchema):
     name = Text(required=True, maximum=255, metadata={"description": "What it is for.", "example": "ci"})
+    role = fields.Enum(
+        Role, by_value=True, load_default=None, metadata={"description": "Not above yours, which it is without a word."}
+    )
     days = whole_number(1, 3650, load_default=90, metadata={"description": "How long it is valid.", "example": 90})
 
 
@@ -64,6 +79,12 @@ class TokenSchema(StrictSchema):
     id = fields.Integer(metadata={"example": 5})
     user_id = fields.Integer(metadata={"example": 1})
     name = fields.String(metadata={"example": "ci"})
+    role = fields.Enum(
+        Role,
+        by_value=True,
+        attribute="present_role",
+        metadata={"description": "What it may do now: never more than its owner."},
+    )
     created_at = fields.AwareDateTime(format="iso")
     expires_at = fields.AwareDateTime(format="iso", allow_none=True)
     last_used_at = fields.AwareDateTime(format="iso", allow_none=True)
@@ -73,3 +94,16 @@ class NewTokenSchema(TokenSchema):
     token = fields.String(
         metadata={"description": "Shown this once; only a hash of it is stored.", "example": "bbt_Xq3…"}
     )
+
+
+class SessionQuery(PageQuery):
+    user_id = QueryInteger(load_default=None, metadata={"description": "Another user's sessions; admins only."})
+
+
+class SessionSchema(StrictSchema):
+    id = fields.Integer(metadata={"example": 7})
+    user_id = fields.Integer(metadata={"example": 1})
+    address = fields.String(allow_none=True, metadata={"example": "192.0.2.7"})
+    browser = fields.String(allow_none=True, metadata={"description": "As it calls itself; not proved."})
+    created_at = fields.AwareDateTime(format="iso")
+    last_seen_at = fields.AwareDateTime(format="iso")

@@ -16,6 +16,7 @@ from app.services import runs, schedule_runs
 from app.services.alerts import forget_old as forget_old_alerts
 from app.services.hook_deliveries import forget_seen
 from app.services.probes import forget_old_probes
+from app.services.sessions import forget_ended
 from app.services.targets import build_worker_client
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ def clear_history() -> None:
     schedule_runs.forget_old_runs()
     runs.forget_old_runs()
     forget_seen()
+    forget_ended()
     forget_old_alerts()
     oldest = utcnow() - timedelta(days=current_app.config["JOB_HISTORY_DAYS"])
     with unit_of_work() as session:

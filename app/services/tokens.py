@@ -30,14 +30,14 @@ def list_tokens(actor: Actor, user_id: int | None, page: int, page_size: int) ->
     )
 
 
-def create_own_token(name: str, days: int, actor: Actor) -> tuple[ApiToken, Secret]:
-    """A token for the one who asks, and its only showing."""
-    return _store_token(get_user_by_name(actor.name), name, days, actor)
+def create_own_token(name: str, days: int, actor: Actor, role: Role | None = None) -> tuple[ApiToken, Secret]:
+    """A token for the one who asks, and its only showing. `role`: at most one's own, which it is without a word."""
+    return _store_token(get_user_by_name(actor.name), name, days, actor, role)
 
 
-def create_token(user: User, name: str, days: int, actor: Actor) -> Secret:
+def create_token(user: User, name: str, days: int, actor: Actor, role: Role | None = None) -> Secret:
     """The token's only showing."""
-    return _store_token(user, name, days, actor)[1]
+    return _store_token(user, name, days, actor, role)[1]
 
 
 def delete_token(token_id: int, actor: Actor) -> None:
@@ -50,16 +50,16 @@ def delete_token(token_id: int, actor: Actor) -> None:
         session.delete(row)
 
 
-def find_user_by_token(text: str) -> User | None:
-    """The active user whose unexpired token this is; its use is noted once a minute at most."""
+def find_token(text: str) -> ApiToken | None:
+    """The unexpired token of an active user that this is; its use is noted once a minute at most."""
     row = db.session.scalar(select(ApiToken).where(ApiToken.token_hash == hash_token(text)))
     if row is None or not row.user.is_active or (row.expires_at and row.expires_at <= utcnow()):
         return None
-    user_id = row.user_id
+    row_id = row.id
     if row.last_used_at is None or utcnow() - row.last_used_at > _LAST_USED_STEP:
         with unit_of_work() as session:
-            session.execute(update(ApiToken).where(ApiToken.id == row.id).values(last_used_at=utcnow()))
-    return db.session.get(User, user_id)
+            session.execute(update(ApiToken).where(ApiToken.id == row_id).values(last_used_at=utcnow()))
+    return db.session.get(ApiToken, row_id)
 
 
 def new_token(prefix: str) -> Secret:
@@ -70,14 +70,20 @@ def hash_token(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
-def _store_token(user: User, name: str, days: int, actor: Actor) -> tuple[ApiToken, Secret]:
+def _store_token(user: User, name: str, days: int, actor: Actor, role: Role | None) -> tuple[ApiToken, Secret]:
+    _ensure_allowed(user, days, role)
+    token = new_token(API_TOKEN_PREFIX)
+    row = ApiToken(user_id=user.id, name=name, role=role, token_hash=hash_token(token.reveal()))
+    row.expires_at = utcnow() + timedelta(days=days)
+    told = event(actor, "token.create", f"user {user.name}", detail=f"{name}: {(role or user.role).value}, {days} days")
+    with unit_of_work() as session:
+        session.add_all([row, told])
+    return row, token
+
+
+def _ensure_allowed(user: User, days: int, role: Role | None) -> None:
     if not 1 <= days <= 3650:
         raise Invalid(errors={"days": ["From 1 to 3650."]})
-    token = new_token(API_TOKEN_PREFIX)
-    row = ApiToken(
-        user_id=user.id, name=name, token_hash=hash_token(token.reveal()), expires_at=utcnow() + timedelta(days=days)
-    )
-    subject = f"user {user.name}"
-    with unit_of_work() as session:
-        session.add_all([row, event(actor, "token.create", subject, detail=name)])
-    return row, token
+    if role is not None and not user.role.includes(role):
+        rule = f"Not above the role of its owner, which is {user.role.value}."
+        raise Invalid(rule, errors={"role": [rule]})

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from app.db import db, unit_of_work
@@ -75,22 +75,21 @@ def change_password(current: Secret, new: Secret, actor: Actor) -> User:
     return user
 
 
-def end_sessions(user_id: int, actor: Actor) -> None:
-    """All of the user's, on every device: a copy of a session's cookie is worth nothing afterwards."""
-    with unit_of_work() as session:
-        session.execute(update(User).where(User.id == user_id).values(session_epoch=User.session_epoch + 1))
-        session.add(event(actor, "user.logout", f"user {actor.name}"))
-
-
 def authenticate(name: str, password: Secret, address: str | None) -> User:
-    """The user, when the password is right. The same answer, after the same time, for an unknown name."""
+    """The user, when the password is right. The same answer, after the same time, for an unknown name.
+
+    A second factor may still be asked for: the login is complete, and noted, when its session is started.
+    """
     user = db.session.scalar(select(User).where(User.name == name))
     is_right = _verify(user.password_hash if user else _DUMMY_HASH, password)
     if user is None or not is_right or not user.is_active:
         record(Actor(name[:64], Role.VIEWER, address), "user.login", f"user {name[:64]}", "refused")
         raise Unauthenticated("The name or the password is wrong.")
-    record(Actor(user.name, user.role, address), "user.login", f"user {user.name}", "ok")
     return user
+
+
+def is_password_of(user: User, password: Secret) -> bool:
+    return _verify(user.password_hash, password)
 
 
 def find_user(user_id: int) -> User | None:

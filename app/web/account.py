@@ -1,39 +1,41 @@
-"""One's own account: the password, and the way to the API tokens."""
+"""One's own account: the password, where one is logged in, and the way to second factor and API tokens."""
 
 from http import HTTPStatus
+from typing import Any
 
 from flask import current_app, flash, redirect, render_template, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app.edge.identity import actor, ensure_person, limiter, requires, start_session
+from app.edge.identity import actor, ensure_person, forget_session, limiter, requires, start_session
 from app.errors import Invalid
 from app.schemas.users import PasswordFormSchema
-from app.services import users
+from app.services import second_factor, sessions, users
+from app.services.paging import MAX_PAGE_SIZE
 from app.web.blueprint import web
 from app.web.forms import Form
 
 
-def _guess_rate() -> str:
+def guess_rate() -> str:
     return str(current_app.config["LOGIN_RATE_LIMIT"])
 
 
-def _own_account() -> str:
-    return f"password of {current_user.get_id()}"
+def own_account() -> str:
+    return f"password of {current_user.id}"
 
 
-def _is_refused(response: Response) -> bool:
+def is_refused(response: Response) -> bool:
     return response.status_code >= HTTPStatus.BAD_REQUEST
 
 
 @web.get("/account")
 @requires("viewer")
 def show_account() -> str:
-    return render_template("account/show.html", form=Form())
+    return _page(Form())
 
 
 @web.post("/account/password")
-@limiter.limit(_guess_rate, key_func=_own_account, deduct_when=_is_refused)
+@limiter.limit(guess_rate, key_func=own_account, deduct_when=is_refused)
 @requires("viewer")
 def change_password() -> tuple[str, int] | Response:
     """Whoever finds an open browser must not guess the password here faster than at the login."""
@@ -43,7 +45,33 @@ def change_password() -> tuple[str, int] | Response:
         values = form.read()
         user = users.change_password(values["current_password"], values["password"], actor())
     except Invalid as error:
-        return render_template("account/show.html", form=form.refuse(error)), HTTPStatus.UNPROCESSABLE_ENTITY
+        return _page(form.refuse(error)), HTTPStatus.UNPROCESSABLE_ENTITY
     start_session(user)
     flash("Your password is changed. You are logged out in every other browser.", "done")
     return redirect(url_for("web.show_account"), HTTPStatus.SEE_OTHER)
+
+
+@web.post("/account/sessions/<id:session_id>/end")
+@requires("viewer")
+def end_one_session(session_id: int) -> Response:
+    sessions.end_session(session_id, actor())
+    flash("That login has ended.", "done")
+    return redirect(url_for("web.show_account"), HTTPStatus.SEE_OTHER)
+
+
+@web.post("/account/sessions/end")
+@requires("viewer")
+def end_own_sessions() -> Response:
+    sessions.end_sessions(current_user.id, actor())
+    forget_session()
+    flash("You are logged out, here and in every other browser.", "info")
+    return redirect(url_for("web.login"), HTTPStatus.SEE_OTHER)
+
+
+def _page(form: Form) -> str:
+    found: dict[str, Any] = {
+        "logins": sessions.list_sessions(actor(), None, 1, MAX_PAGE_SIZE).items,
+        "has_factor": second_factor.is_on(current_user.id),
+        "codes_left": second_factor.recovery_codes_left(current_user.id),
+    }
+    return render_template("account/show.html", form=form, **found)

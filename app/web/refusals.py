@@ -17,6 +17,7 @@ _HEADINGS: Final = {
     405: "Not this way",
     409: "Not in the present state",
     413: "Too large",
+    415: "Not a form",
     422: "A value is not allowed",
     429: "Too many attempts",
     500: "A fault in Bareboat",
@@ -27,6 +28,7 @@ _HEADINGS: Final = {
 _MESSAGES: Final = {
     "bad_request": "Go back, and use the page's own form.",
     "csrf_failed": "The form has expired, or is of another session; nothing was done. Open the page anew, try again.",
+    "unsupported_media_type": "Pages take forms only; programs use the REST API below /api/v1.",
     "method_not_allowed": "This address is there for a form; go back and use its button.",
     "throttled": "Too many attempts from here, or for this account. Wait a minute, then try again.",
 }
@@ -47,6 +49,9 @@ def show(problem: Problem) -> ResponseReturnValue:
     is_refreshing = "HX-Request" in request.headers
     if problem.code == HTTPStatus.UNAUTHORIZED:
         return _leave_for(url_for("web.login")) if is_refreshing else _ask_to_log_in()
+    if problem.error == "second_factor_needed":
+        flash(problem.message, "error")
+        return redirect(url_for("web.show_account"), HTTPStatus.SEE_OTHER)
     if problem.code == HTTPStatus.NOT_FOUND and is_refreshing:
         return _leave_for(url_for("web.home"))
     heading = _HEADINGS.get(problem.code, problem.status)

@@ -31,7 +31,7 @@ def create_token() -> str | tuple[str, int]:
     form = Form(TokenCreateSchema())
     try:
         values = form.read()
-        _, token = tokens.create_own_token(values["name"], values["days"], actor())
+        _, token = tokens.create_own_token(values["name"], values["days"], actor(), values["role"])
     except (Invalid, Conflict) as error:
         return _page(form.refuse(error)), HTTPStatus.UNPROCESSABLE_ENTITY
     return _page(Form(start=_START), fresh=token.reveal())

@@ -11,10 +11,11 @@ from werkzeug.wrappers import Response
 from app.edge.identity import actor, ensure_person, requires
 from app.errors import Conflict, Invalid
 from app.schemas.users import UserCreateSchema, UserUpdateSchema
-from app.services import users
+from app.services import second_factor, sessions, users
 from app.web.blueprint import web
 from app.web.forms import Form
 from app.web.paging import PAGE_SIZE, asked_page
+from app.web.refusals import refuse
 
 _FIELD_BY_CODE = {"name_taken": "name"}
 
@@ -69,6 +70,30 @@ def reset_password(user_id: int) -> tuple[str, int] | Response:
     return _change(user_id, ("password",), "Its sessions have ended; the new password is needed from now on.")
 
 
+@web.post("/users/<id:user_id>/sessions/end")
+@requires("admin")
+def end_user_sessions(user_id: int) -> Response:
+    sessions.end_sessions(user_id, actor())
+    flash("Every login of this user has ended.", "done")
+    return redirect(url_for("web.show_user", user_id=user_id), HTTPStatus.SEE_OTHER)
+
+
+@web.post("/users/<id:user_id>/second-factor/reset")
+@requires("admin")
+def reset_second_factor(user_id: int) -> Response:
+    ensure_person()
+    back = url_for("web.show_user", user_id=user_id)
+    try:
+        second_factor.reset(user_id, actor())
+    except Conflict as error:
+        return refuse(error, back)
+    flash(
+        "The second factor is reset, and every login has ended.",
+        "done",
+    )
+    return redirect(back, HTTPStatus.SEE_OTHER)
+
+
 def _change(user_id: int, fields: tuple[str, ...], done: str) -> tuple[str, int] | Response:
     ensure_person()
     user, form = users.get_user(user_id), Form(UserUpdateSchema(only=fields))
@@ -84,4 +109,8 @@ def _change(user_id: int, fields: tuple[str, ...], done: str) -> tuple[str, int]
 
 def _page(user_id: int, form: Form) -> str:
     user: Any = users.get_user(user_id)
-    return render_template("users/show.html", user=user, form=form, is_self=user.id == current_user.id)
+    found: dict[str, Any] = {
+        "logins": sessions.list_sessions(actor(), user_id, 1, PAGE_SIZE).items,
+        "has_factor": second_factor.is_on(user_id),
+    }
+    return render_template("users/show.html", user=user, form=form, is_self=user.id == current_user.id, **found)

@@ -19,6 +19,7 @@ PUBLIC = {
     "hooks.receive_hook",  # judged by the forge's signature
 }
 MISSING_ID = 999_999
+NEVER_WITH_A_TOKEN = {"users.reset_second_factor"}  # nor are users and tokens made: those look at the body first
 ADMINS_ONLY = {
     "jobs.abandon_job",
     "nodes.create_node",
@@ -50,6 +51,8 @@ ADMINS_ONLY = {
     "users.create_user",
     "users.get_user",
     "users.update_user",
+    "users.end_user_sessions",
+    "users.reset_second_factor",
     "events.list_events",
 }
 
@@ -82,10 +85,22 @@ def test_each_route_lets_in_its_role_and_those_above(
     client = client_of(role.value)
     wrong = [
         (method, path)
-        for _, method, path, needed in rules_of(app)
-        if is_allowed(client, method, path) != role.includes(needed)
+        for endpoint, method, path, needed in rules_of(app)
+        if is_allowed(client, method, path) != (role.includes(needed) and endpoint not in NEVER_WITH_A_TOKEN)
     ]
     assert wrong == []
+
+
+def test_what_no_token_may_do_an_admin_does_in_a_browser(app: Flask, person_of: Callable[[str], FlaskClient]) -> None:
+    wanted = [(method, path) for endpoint, method, path, _ in rules_of(app) if endpoint in NEVER_WITH_A_TOKEN]
+    assert [person_of("admin").open(path, method=method).status_code for method, path in wanted] == [404]
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "x"])
+def test_a_token_in_the_address_is_refused_whatever_else_is_sent(admin: FlaskClient, name: str) -> None:
+    answer = admin.get("/api/v1/nodes", query_string={name: "bbt_" + "x" * 43})
+    assert (answer.status_code, answer.json["error"]) == (401, "unauthenticated")
+    assert "Revoke" in answer.json["message"]
 
 
 def test_nobody_gets_in_anywhere(app: Flask, nobody: FlaskClient) -> None:
@@ -100,9 +115,9 @@ def test_nodes_keys_users_and_events_are_for_admins(app: Flask) -> None:
     assert {endpoint for endpoint, role in needed.items() if role is Role.ADMIN} == ADMINS_ONLY
 
 
-def test_only_reading_is_for_viewers_but_for_their_own_tokens(app: Flask) -> None:
+def test_only_reading_is_for_viewers_but_for_their_own_tokens_and_sessions(app: Flask) -> None:
     acts = {endpoint for endpoint, method, _, role in rules_of(app) if role is Role.VIEWER and method != "GET"}
-    assert acts == {"tokens.create_token", "tokens.delete_token"}
+    assert acts == {"tokens.create_token", "tokens.delete_token", "sessions.delete_session"}
 
 
 @pytest.mark.parametrize(

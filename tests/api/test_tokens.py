@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 
 from app.models import Role
 from app.services import users
+from app.services.events import SYSTEM
 from tests.support.application import client_with_token
 
 PATH = "/api/v1/tokens"
@@ -35,7 +36,7 @@ def user_id_of(app: Flask, role: Role) -> int:
 def test_a_new_token_is_shown_once_and_works(app: Flask, viewer: FlaskClient) -> None:
     answer = viewer.post(PATH, json={"name": "ci", "days": 7})
     assert answer.status_code == 201
-    assert list(answer.json) == ["id", "user_id", "name", "created_at", "expires_at", "last_used_at", "token"]
+    assert list(answer.json) == ["id", "user_id", "name", "role", "created_at", "expires_at", "last_used_at", "token"]
     assert client_with_token(app, answer.json["token"]).get("/api/v1/nodes").status_code == 200
     assert answer.json["token"] not in viewer.get(PATH).text
 
@@ -91,3 +92,37 @@ def test_a_token_makes_no_token(client_of: Callable[[str | None], FlaskClient]) 
     assert (answer.status_code, answer.json["error"]) == (403, "forbidden")
     assert thief.post("/tokens", data={"name": "for later", "days": "3650"}).status_code == 403
     assert [token["name"] for token in thief.get(PATH).json] == ["test"]
+
+
+def test_a_token_may_be_given_less_than_its_owner_may(app: Flask, admin: FlaskClient) -> None:
+    made = admin.post(PATH, json={"name": "ci", "role": "viewer"}).json
+    assert made["role"] == "viewer"
+    program = client_with_token(app, made["token"])
+    assert program.get("/api/v1/nodes").status_code == 200
+    assert program.get("/api/v1/events").status_code == 403
+
+
+def test_a_token_is_never_given_more_than_its_owner_may(viewer: FlaskClient) -> None:
+    answer = viewer.post(PATH, json={"name": "ci", "role": "operator"})
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["role"])
+    assert viewer.get(PATH).json == []
+
+
+def test_a_token_falls_with_its_owner(app: Flask, operator: FlaskClient) -> None:
+    program = client_with_token(app, operator.post(PATH, json={"name": "ci", "role": "operator"}).json["token"])
+    assert program.post("/api/v1/projects/999/pull").status_code == 404
+    user_id = user_id_of(app, Role.OPERATOR)
+    with app.app_context():
+        users.update_user(user_id, {"role": Role.VIEWER}, SYSTEM)
+    assert program.post("/api/v1/projects/999/pull").status_code == 403
+    assert program.get("/api/v1/tokens").json[0]["role"] == "viewer"
+    with app.app_context():
+        users.update_user(user_id, {"is_active": False}, SYSTEM)
+    assert program.get("/api/v1/nodes").status_code == 401
+
+
+def test_a_token_that_has_a_role_does_not_rise_with_its_owner(app: Flask, viewer: FlaskClient) -> None:
+    program = client_with_token(app, viewer.post(PATH, json={"name": "ci", "role": "viewer"}).json["token"])
+    with app.app_context():
+        users.update_user(user_id_of(app, Role.VIEWER), {"role": Role.ADMIN}, SYSTEM)
+    assert program.get("/api/v1/events").status_code == 403

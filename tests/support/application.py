@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ from app.jobs.queue import HeldQueue
 from app.jobs.runner import Runner
 from app.models import Node, NodeStatus, Project, ProjectStatus, Role, User
 from app.secrets import create_master_key
-from app.services import hostkeys, keys, nodes, projects, tokens
+from app.services import hostkeys, keys, nodes, projects, sessions, tokens
 from app.services.events import SYSTEM
 from app.services.runtime import EXTENSION, Runtime
+from app.services.sessions import Browser
 from app.services.users import _hasher
 from app.ssh.recording import RecordingNodes
 
@@ -246,10 +246,10 @@ def client_with_session(app: Flask, name: str) -> FlaskClient:
     """Without the password, whose checking is slow by design."""
     with app.app_context():
         user = db.session.query(User).filter_by(name=name).one()
-        values = {"_user_id": str(user.id), "epoch": user.session_epoch}
+        token = sessions.start_session(user, Browser("127.0.0.1", "a test")).reveal()
     client = app.test_client()
     with client.session_transaction() as session:
-        session.update(values, started_at=int(time.time()), seen_at=int(time.time()))
+        session["_user_id"] = token
     found = re.search(r'name="csrf-token" content="([^"]+)"', client.get("/api/v1/docs").text)
     assert found
     client.environ_base["HTTP_X_CSRFTOKEN"] = found[1]

@@ -2,7 +2,6 @@
 
 import html
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.services.sessions import Browser, start_session
 from app.services.users import get_user_by_name
 
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -51,10 +51,10 @@ def log_in(app: Flask) -> Callable[[str], Person]:
 
     def enter(name: str) -> Person:
         with app.app_context():
-            user_id = get_user_by_name(name).id
+            token = start_session(get_user_by_name(name), Browser("127.0.0.1", "a test")).reveal()
         client = app.test_client()
         with client.session_transaction() as session:
-            session.update(_user_id=str(user_id), epoch=0, started_at=int(time.time()), seen_at=int(time.time()))
+            session["_user_id"] = token
         return Person(client, token_in(client.get("/")))
 
     return enter
