@@ -20,7 +20,7 @@ from app.services import hostkeys, keys, nodes, tokens
 from app.services.events import SYSTEM
 from app.services.startup import ensure_servable
 from bench.peers.base import Fleet
-from tests.support.sshd import _free_port as free_port
+from tests.support.ports import free_port
 
 CHECKOUT: Final = Path(__file__).parents[1]
 END_SECONDS: Final = 20

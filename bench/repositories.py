@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.support.sshd import _free_port as free_port
+from tests.support.ports import free_port
 
 _READY_SECONDS: Final = 10
 _PER_FOLDER: Final = 200

@@ -1,10 +1,13 @@
 """Pages of rows, with the total as far as it is worth counting."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import desc_op
 
 from app.db import db
 from app.errors import Invalid
@@ -13,6 +16,7 @@ T = TypeVar("T")
 MAX_PAGE_SIZE = 200
 COUNT_LIMIT = 10_000
 SEARCH_COUNT_LIMIT = 1_000
+FAR = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,7 @@ def paginate(rows: Select[Any], page: int, page_size: int, *options: ORMOption) 
     page_size = min(page_size, MAX_PAGE_SIZE)
     kind = rows.column_descriptions[0]["entity"]
     skipped = (page - 1) * page_size
-    found = db.session.scalars(rows.with_only_columns(kind.id).limit(page_size + 1).offset(skipped)).all()
-    ids, has_more = found[:page_size], len(found) > page_size
+    ids, has_more = _ids(rows, kind, skipped, page_size)
     total, is_exact = skipped + len(ids), True
     if has_more or (page > 1 and not ids):
         total, is_exact = _count(rows, total + has_more if ids else 0)
@@ -69,6 +72,28 @@ def sorted_by(rows: Select[Any], sort: str | None, columns: dict[str, Any]) -> S
         raise Invalid(errors={"sort": [f"One of: {', '.join(columns)}; with '-' before it for descending."]})
     order = (*(wanted if isinstance(wanted, tuple) else (wanted,)), columns["id"])
     return rows.order_by(None).order_by(*(column.desc() if sort.startswith("-") else column for column in order))
+
+
+def _ids(rows: Select[Any], kind: Any, skipped: int, size: int) -> tuple[Sequence[int], bool]:
+    """Of one page, and whether more rows follow it. What is skipped is walked over in the index, so a page far behind
+    the first is looked for from the nearer end; the rows are counted for that, at a tenth of the walk's cost."""
+    ids = rows.with_only_columns(kind.id)
+    if skipped >= FAR:
+        behind = (db.session.scalar(rows.with_only_columns(func.count()).order_by(None)) or 0) - skipped
+        if 0 < behind < skipped:
+            start = max(0, behind - size)
+            found = db.session.scalars(_backwards(ids).limit(min(size, behind)).offset(start)).all()
+            return found[::-1], start > 0
+    found = db.session.scalars(ids.limit(size + 1).offset(skipped)).all()
+    return found[:size], len(found) > size
+
+
+def _backwards(rows: Select[Any]) -> Select[Any]:
+    order = [
+        clause.element if isinstance(clause, UnaryExpression) and clause.modifier is desc_op else clause.desc()
+        for clause in rows._order_by_clauses
+    ]
+    return rows.order_by(None).order_by(*order)
 
 
 def _count(rows: Select[Any], least: int) -> tuple[int, bool]:

@@ -43,6 +43,17 @@ def test_pages_follow_one_another_to_the_end_without_gap_or_double(fifty: Flask)
     assert len(found) == 50
 
 
+@pytest.mark.parametrize("page_size", [7, 8, 10, 25, 50, 200])
+def test_pages_that_are_found_from_the_end_are_the_same(fifty: Flask, mocker: MockerFixture, page_size: int) -> None:
+    def pages() -> list[tuple[list[int], bool]]:
+        turned = [turn(fifty, page, page_size) for page in range(1, 10)]
+        return [([project.id for project in page.items], page.pages > page.page) for page in turned]
+
+    from_the_start = pages()
+    mocker.patch.object(paging, "FAR", 1)
+    assert pages() == from_the_start
+
+
 def test_every_page_but_the_last_knows_that_there_is_another(fifty: Flask) -> None:
     assert [turn(fifty, page, 10).pages > page for page in range(1, 6)] == [True, True, True, True, False]
 
