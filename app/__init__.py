@@ -20,7 +20,8 @@ from app.jobs.queue import Queue, SweptQueue
 from app.jobs.registry import Registry
 from app.jobs.runner import Runner
 from app.jobs.schedule import Schedule, Tick
-from app.secrets import LockedVault, Vault, load_master_key
+from app.keyring import load_keys
+from app.secrets import LockedVault, Vault
 from app.services import (
     alerts,
     background,
@@ -149,11 +150,13 @@ def open_vault(app: Flask) -> Vault | LockedVault:
 
     Flask's SECRET_KEY is derived from the master key: no second secret to keep, none to forget.
     """
-    path = Path(app.config["KEYS_DIR"]) / "master.key"
+    settings = app.config["MASTER_KEY"], app.config["MASTER_KEY_PREVIOUS"]
+    reread = partial(load_keys, Path(app.config["KEYS_DIR"]), *settings)
     try:
-        vault = Vault(load_master_key(app.config["MASTER_KEY"], path))
+        current, *previous = reread()
     except MasterKeyMissing as error:
         return LockedVault(error)
+    vault = Vault(current, tuple(previous), reread)
     app.config["SECRET_KEY"] = vault.derive("flask session")
     return vault
 

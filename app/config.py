@@ -22,6 +22,7 @@ class Defaults:
 
     SQLALCHEMY_DATABASE_URI: str | None = None  # SQLite in the instance folder
     MASTER_KEY: str | None = None  # else the file master.key in KEYS_DIR
+    MASTER_KEY_PREVIOUS: str | None = None  # while a rotation of MASTER_KEY goes on
     KEYS_DIR = str(CHECKOUT / "keys")
     PROJECTS_ROOT = "/data/projects"
     PLAYBOOKS_DIR = str(CHECKOUT / "playbooks")
@@ -39,6 +40,7 @@ class Defaults:
     JOB_OFFLINE_POLICY = "hold"  # or "fail": what becomes of queued jobs when their node goes offline
     JOB_SWEEP_SECONDS = 5
     JOB_HISTORY_DAYS = 90
+    EVENT_HISTORY_DAYS = 0  # for ever
 
     SCHEDULER_ENABLED = True
     PROBE_INTERVAL_SECONDS = 30

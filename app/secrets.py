@@ -5,6 +5,7 @@ import binascii
 import errno
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -67,15 +68,31 @@ class Vault:
     """Seals text to a purpose, such as `ssh_key.private_key:<uid>`: under any other purpose it does not open.
 
     Sealed text is `v1:<key id>:<base64 of nonce, AES-256-GCM ciphertext and tag>`. `previous` keys only read,
-    so that a rotation can stop half-way and go on later.
+    so that a rotation can stop half-way and go on later. `reread` gives the keys that are there now, current first:
+    it is asked when a key is missing, since a rotation in another process may have brought a new one.
     """
 
-    def __init__(self, current: MasterKey, previous: tuple[MasterKey, ...] = ()) -> None:
-        self._current = current
-        self._ciphers = {key.key_id: AESGCM(key.derive("seal")) for key in (*previous, current)}
+    def __init__(
+        self,
+        current: MasterKey,
+        previous: tuple[MasterKey, ...] = (),
+        reread: Callable[[], tuple[MasterKey, ...]] | None = None,
+    ) -> None:
+        self._reread = reread
+        self._ciphers: dict[str, AESGCM] = {}
+        self._use(current, previous)
+
+    @property
+    def key_id(self) -> str:
+        """Of the key under which is sealed."""
+        return self._current.key_id
+
+    def knows(self, sealed: str) -> bool:
+        """Whether the key that it is sealed under is here, if need be after a look for new ones."""
+        return self._has(_parse(sealed)[0])
 
     def seal(self, secret: Secret, purpose: str) -> str:
-        key_id = self._current.key_id
+        key_id = self.key_id
         nonce = os.urandom(_NONCE_BYTES)
         text = secret.reveal().encode("utf-8", "surrogatepass")
         sealed = self._ciphers[key_id].encrypt(nonce, text, _binding(key_id, purpose))
@@ -84,7 +101,7 @@ class Vault:
     def open(self, sealed: str, purpose: str) -> Secret:
         """Raises SecretUnreadable for another key, another purpose, or a changed character."""
         key_id, blob = _parse(sealed)
-        if key_id not in self._ciphers:
+        if not self._has(key_id):
             raise SecretUnreadable(
                 f"A stored secret is sealed under the master key {key_id}, which is not here; give that key back."
             )
@@ -111,6 +128,17 @@ class Vault:
         if self.open(sealed, "canary").reveal() != _CANARY:
             raise SecretUnreadable
 
+    def _has(self, key_id: str) -> bool:
+        if key_id not in self._ciphers and self._reread is not None:
+            current, *previous = self._reread()
+            self._use(current, tuple(previous))
+        return key_id in self._ciphers
+
+    def _use(self, current: MasterKey, previous: tuple[MasterKey, ...]) -> None:
+        """Keys that were here stay, for a thread that is just sealing."""
+        self._ciphers = self._ciphers | {key.key_id: AESGCM(key.derive("seal")) for key in (*previous, current)}
+        self._current = current
+
 
 class LockedVault:
     """Stands where there is no master key: whatever is asked of it raises the reason."""
@@ -131,10 +159,10 @@ class LockedVault:
         raise self._reason
 
 
-def load_master_key(value: str | None, path: Path) -> MasterKey:
+def load_master_key(value: str | None, path: Path, setting: str = "MASTER_KEY") -> MasterKey:
     """The key from the setting's text if there is one (an empty text is refused), else from the file."""
     if value is not None:
-        return MasterKey(_decode(value, "the setting MASTER_KEY"))
+        return MasterKey(_decode(value, f"the setting {setting}"))
     lines = (line.strip() for line in _read_private(path).splitlines())
     content = [line for line in lines if line and not line.startswith("#")]
     if len(content) != 1:

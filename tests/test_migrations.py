@@ -21,6 +21,8 @@ from app.db import db, unit_of_work
 from app.errors import DatabaseNotCurrent, MasterKeyMissing, SecretUnreadable
 from app.models import Installation, SSHKey
 from app.secrets import LockedVault, MasterKey, Secret, Vault, create_master_key
+from app.services.audit import verify_events
+from app.services.events import SYSTEM, record
 from app.services.runtime import runtime
 from app.services.startup import ensure_current_schema, ensure_servable
 
@@ -202,3 +204,16 @@ def test_gunicorn_with_a_wrong_master_key_ends_with_one_clear_line(migrated: Fla
     done = subprocess.run(argv, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 3
     assert "[secret_unreadable]" in done.stderr
+
+
+def test_events_of_before_the_chain_are_chained_as_they_are(migrated: Flask) -> None:
+    downgrade(revision="0010")
+    values = "'2026-01-31 12:00:00.000000', 'admin', 'test.act', 'thing é', 'ok'"
+    with db.engine.begin() as connection:
+        for _ in range(3):
+            connection.execute(text(f"INSERT INTO event (at, actor, action, subject, outcome) VALUES ({values})"))
+        connection.execute(text("DELETE FROM event WHERE id = 2"))
+    upgrade()
+    assert (verify_events().fault, verify_events().count) == (None, 2)
+    record(SYSTEM, "test.act", "the next", "ok")
+    assert (verify_events().fault, verify_events().count) == (None, 3)

@@ -5,13 +5,15 @@ from typing import Any
 from app.api.blueprint import Blueprint
 from app.edge.identity import actor
 from app.schemas.hostkeys import (
+    ApprovalSchema,
     HostKeySchema,
     ImportedPinsSchema,
     KnownHostsSchema,
     OfferedKeySchema,
     PinSchema,
+    QuarantineSchema,
 )
-from app.services import hostkeys, nodes
+from app.services import hostkeys, nodes, quarantine
 
 blueprint = Blueprint("host-keys", "/nodes/<id:node_id>", "Who a node must prove to be, before anything is said to it.")
 
@@ -48,6 +50,30 @@ def pin_host_key(values: dict[str, str], node_id: int) -> Any:
     By the `fingerprint` of a key just scanned, or by the `public_key` itself, copied from the machine.
     """
     return hostkeys.pin(node_id, values, actor())
+
+
+@blueprint.get("/quarantine")
+@blueprint.guard("viewer", 404, 409)
+@blueprint.response(200, QuarantineSchema)
+def get_quarantine(node_id: int) -> Any:
+    """Read why a node is in quarantine
+
+    Pinned and offered keys, since when, what is held, and the command for the node's console. 409 `wrong_state` for a
+    node that is in none.
+    """
+    return quarantine.get_quarantine(node_id)
+
+
+@blueprint.post("/host-keys/approve")
+@blueprint.guard("admin", 404, 409)
+@blueprint.arguments(ApprovalSchema)
+@blueprint.response(200, HostKeySchema)
+def approve_host_key(values: dict[str, str], node_id: int) -> Any:
+    """Approve the key that a node in quarantine shows
+
+    It takes the place of all keys that were pinned, and held jobs go on. Only the key with this fingerprint.
+    """
+    return quarantine.approve(node_id, values["fingerprint"], actor())
 
 
 @blueprint.post("/host-keys/import")

@@ -9,6 +9,7 @@ from app.cli import (
     channels,
     commands,
     credentials,
+    events,
     githosts,
     hooks,
     hostkeys,
@@ -19,6 +20,7 @@ from app.cli import (
     projects,
     runs,
     schedules,
+    secrets,
     setup,
     trash,
     users,
@@ -31,6 +33,8 @@ def init_app(app: Flask) -> None:
     """`hostkeys` and `commands` hang theirs on the groups of `nodes` and `projects`, when they are imported."""
     for command in (
         setup.init,
+        secrets.secrets,
+        events.events,
         users.user,
         users.token,
         keys.key,

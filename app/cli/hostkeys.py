@@ -9,8 +9,8 @@ from app.cli.nodes import node
 from app.cli.show import as_json, print_json, print_table
 from app.errors import Invalid
 from app.models import HostKey
-from app.schemas.hostkeys import HostKeySchema, OfferedKeySchema, PinSchema
-from app.services import hostkeys
+from app.schemas.hostkeys import ApprovalSchema, HostKeySchema, OfferedKeySchema, PinSchema
+from app.services import hostkeys, quarantine
 from app.services.nodes import get_node_by_name
 
 
@@ -40,6 +40,16 @@ def pin_node(name: str, fingerprint: str | None, public_key: str | None, known_h
     )
     for pin in pins:
         click.echo(f"Pinned {pin.type} {pin.fingerprint}")
+
+
+@node.command("approve")
+@click.argument("name")
+@click.option("--fingerprint", required=True, help="Of the key that the node shows now, read on its console.")
+def approve_node(name: str, fingerprint: str) -> None:
+    """End a quarantine: the key that the node shows takes the place of the pinned ones, and held jobs go on."""
+    values = load(ApprovalSchema(), {"fingerprint": fingerprint})
+    pin = quarantine.approve(get_node_by_name(name).id, values["fingerprint"], actor())
+    click.echo(f"Pinned {pin.type} {pin.fingerprint}, and nothing else")
 
 
 @node.command("pins")

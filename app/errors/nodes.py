@@ -21,14 +21,15 @@ class HostKeyUnknown(HostKeyError):
 
 
 class HostKeyMismatch(HostKeyError):
-    """The node offers a key that is not pinned. `offered` is `type base64`, as in known_hosts."""
+    """A node offers a key that is not pinned. `offered` is `type base64`, as in known_hosts; `who` is the node, which
+    may be a jump host on the way."""
 
     code = "host_key_mismatch"
     message = "The node shows another host key than the pinned one; nothing was said to it."
 
-    def __init__(self, message: str | None = None, *, offered: str = "") -> None:
+    def __init__(self, message: str | None = None, *, offered: str = "", who: str = "") -> None:
         super().__init__(message)
-        self.offered = offered
+        self.offered, self.who = offered, who
 
 
 class NameNotResolved(NodeError):

@@ -1,5 +1,6 @@
 """Rows: one file a noun, with its states and transitions. No use cases here, and nothing that speaks to a node."""
 
+from app.models.chain import EventChain
 from app.models.credential import CredentialKind, GitCredential, GitHost, GitHostKey
 from app.models.event import Event
 from app.models.hook import ForgeKind, Hook, HookDelivery, HookOutcome, HookSeen
@@ -27,6 +28,7 @@ __all__ = [
     "CredentialKind",
     "DeliveryState",
     "Event",
+    "EventChain",
     "ForgeKind",
     "GitCredential",
     "GitHost",

@@ -53,6 +53,42 @@ class PinSchema(StrictSchema):
             raise ValidationError("Give either fingerprint or public_key.", "fingerprint")
 
 
+class ApprovalSchema(StrictSchema):
+    fingerprint = Text(
+        required=True,
+        maximum=50,
+        pattern="SHA256:[A-Za-z0-9+/]{43}",
+        rule="SHA256: and 43 characters, as ssh-keygen -l prints it.",
+        metadata={
+            "description": "Of the key that the node shows now, read on its console.",
+            "example": "SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDVrqwIUNGD3f0Pz5c",
+        },
+    )
+
+
+class HeldJobSchema(StrictSchema):
+    id = fields.Integer(metadata={"example": 12})
+    kind = fields.String(metadata={"example": "project.pull"})
+    state = fields.String(metadata={"example": "QUEUED"})
+
+
+class QuarantineSchema(StrictSchema):
+    """A node that shows another host key than the pinned one."""
+
+    since = fields.AwareDateTime(format="iso", allow_none=True)
+    pinned = fields.List(fields.Nested(HostKeySchema))
+    offered = fields.List(fields.Nested(OfferedKeySchema), metadata={"description": "Shown now, and not pinned."})
+    commands = fields.List(
+        fields.String(),
+        metadata={
+            "description": "For the node's console, to compare.",
+            "example": ["ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"],
+        },
+    )
+    held_jobs = fields.List(fields.Nested(HeldJobSchema), metadata={"description": "The first of them."})
+    held_count = fields.Integer()
+
+
 class KnownHostsSchema(StrictSchema):
     known_hosts = LongText(
         required=True,

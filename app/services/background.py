@@ -14,6 +14,7 @@ from app.errors import BareboatError
 from app.models import CHANGING_STATES, Job, Node, NodeStatus
 from app.services import runs, schedule_runs
 from app.services.alerts import forget_old as forget_old_alerts
+from app.services.audit import forget_old_events
 from app.services.hook_deliveries import forget_seen
 from app.services.probes import forget_old_probes
 from app.services.sessions import forget_ended
@@ -29,6 +30,7 @@ def clear_history() -> None:
     forget_old_probes()
     schedule_runs.forget_old_runs()
     runs.forget_old_runs()
+    forget_old_events()
     forget_seen()
     forget_ended()
     forget_old_alerts()

@@ -18,6 +18,7 @@ from app.services.events import Actor, event
 from app.services.mail import mail_server
 from app.services.paging import Page, paginate
 from app.services.runtime import runtime
+from app.services.sealing import seal
 from app.services.weburl import WebUrl, ensure_allowed
 
 MOST_RECIPIENTS: Final = 10
@@ -95,7 +96,7 @@ def rotate_channel(channel_id: int, actor: Actor) -> tuple[NotificationChannel, 
     if channel.kind is not ChannelKind.JSON:
         raise WrongState(f"Channel {channel.name} signs nothing; only those that send JSON have a secret.")
     with unit_of_work() as session:
-        channel.secret_sealed = runtime().vault.seal(secret, channel.seal_purpose)
+        channel.secret_sealed = seal(secret, channel.seal_purpose)
         session.add(event(actor, "channel.rotate", _subject(channel)))
     return channel, secret
 
@@ -166,10 +167,9 @@ def _events(wanted: Any) -> list[str]:
 
 
 def _seal(channel: NotificationChannel, address: Secret, secret: Secret | None) -> None:
-    vault = runtime().vault
-    channel.address_sealed = vault.seal(address, channel.seal_purpose)
+    channel.address_sealed = seal(address, channel.seal_purpose)
     if secret is not None:
-        channel.secret_sealed = vault.seal(secret, channel.seal_purpose)
+        channel.secret_sealed = seal(secret, channel.seal_purpose)
 
 
 def _new_secret() -> Secret:

@@ -16,6 +16,7 @@ from app.services.git_access import Access
 from app.services.githosts import pins_of
 from app.services.paging import Page, paginate
 from app.services.runtime import runtime
+from app.services.sealing import seal
 from app.ssh.keyfile import load_private_key
 
 SSH_USER = "git"
@@ -149,7 +150,7 @@ def _store(row: GitCredential, secret: Secret, actor: Actor) -> GitCredential:
             session.add(row)
             row.secret_sealed = ""
             session.flush()  # the row's uid, to which the secret is bound, is made here
-            row.secret_sealed = runtime().vault.seal(secret, row.seal_purpose)
+            row.secret_sealed = seal(secret, row.seal_purpose)
             detail = f"{row.kind.value} {place_of(row)} {row.fingerprint or ''}".strip()
             session.add(event(actor, "credential.add", f"credential {row.name}", detail=detail))
     except IntegrityError as error:

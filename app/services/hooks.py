@@ -15,7 +15,7 @@ from app.services.events import Actor, changes, event
 from app.services.hook_payloads import SECRET_PREFIX
 from app.services.paging import Page, paginate
 from app.services.projects import get_project
-from app.services.runtime import runtime
+from app.services.sealing import seal
 from app.services.tokens import hash_token, new_token
 
 HOOK_TOKEN_PREFIX: Final = "bbh_"  # noqa: S105 - a mark that secret scanners can look for, not a secret
@@ -63,7 +63,7 @@ def create_hook(project_id: int, values: dict[str, Any], actor: Actor) -> tuple[
             raise Conflict(f"Project {project.name} has {MOST_HOOKS} hooks already; delete one that is not used.")
         session.add(hook)
         session.flush()  # the row's uid, to which the secret is bound, is made here
-        hook.secret_sealed = runtime().vault.seal(secret, hook.seal_purpose)
+        hook.secret_sealed = seal(secret, hook.seal_purpose)
         session.add(event(actor, "hook.create", subject_of(hook), detail=hook.forge.value))
     return hook, token, secret
 
@@ -87,7 +87,7 @@ def rotate_hook(project_id: int, hook_id: int, actor: Actor) -> tuple[Hook, Secr
     hook, token, secret = get_hook(project_id, hook_id), new_token(HOOK_TOKEN_PREFIX), _new_secret()
     with unit_of_work() as session:
         hook.token_hash = hash_token(token.reveal())
-        hook.secret_sealed = runtime().vault.seal(secret, hook.seal_purpose)
+        hook.secret_sealed = seal(secret, hook.seal_purpose)
         session.add(event(actor, "hook.rotate", subject_of(hook)))
     return hook, token, secret
 

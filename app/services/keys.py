@@ -12,6 +12,7 @@ from app.secrets import Secret
 from app.services.events import Actor, event
 from app.services.paging import Page, paginate
 from app.services.runtime import runtime
+from app.services.sealing import seal
 from app.ssh.keyfile import PrivateKey, generate_private_key, load_private_key
 
 
@@ -97,7 +98,7 @@ def _store(name: str, key: PrivateKey, action: str, actor: Actor) -> SSHKey:
             session.add(row)
             row.private_key_sealed = ""
             session.flush()  # the row's uid, to which the sealed key is bound, is made here
-            row.private_key_sealed = runtime().vault.seal(key.pem, row.seal_purpose)
+            row.private_key_sealed = seal(key.pem, row.seal_purpose)
             session.add(event(actor, action, f"key {name}", detail=key.fingerprint))
     except IntegrityError as error:
         raise NameTaken(f"There is an SSH key {name!r} already; choose another name.") from error

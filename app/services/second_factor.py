@@ -17,6 +17,7 @@ from app.models import RecoveryCode, SecondFactor, User
 from app.secrets import Secret
 from app.services.events import Actor, event, record
 from app.services.runtime import runtime
+from app.services.sealing import seal
 from app.services.users import get_user, get_user_by_name, is_password_of
 
 ISSUER: Final = "Bareboat"
@@ -50,7 +51,7 @@ def begin(password: Secret, actor: Actor) -> Enrolment:
         row = SecondFactor(user_id=user_id, secret_sealed="")
         session.add(row)
         session.flush()  # the row's uid, to which the secret is bound, is made here
-        row.secret_sealed = runtime().vault.seal(secret, row.seal_purpose)
+        row.secret_sealed = seal(secret, row.seal_purpose)
     return _enrolment(secret, actor.name)
 
 

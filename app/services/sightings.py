@@ -145,9 +145,14 @@ def _note_miss(node: Node, error: BareboatError, reason: str | None) -> None:
     is_definite = isinstance(error, DEFINITE)
     if is_definite or node.status is not NodeStatus.ONLINE or node.failures >= _misses_allowed():
         node.status, node.status_reason, node.status_detail = NodeStatus.OFFLINE, reason, error.message[:1024]
-    if isinstance(error, HostKeyMismatch) and error.offered:
+    if isinstance(error, HostKeyMismatch) and error.offered and not _is_of_a_hop(error, node):
         node.offered_host_keys, node.offered_at = [error.offered], utcnow()
     node.next_probe_at = _later(_back_off(node.failures, is_definite))
+
+
+def _is_of_a_hop(error: HostKeyMismatch, node: Node) -> bool:
+    """A jump host on the way shows a wrong key: that says nothing about the node's own."""
+    return node.jump_node_id is not None and not error.who.startswith(f"{node.name} (")
 
 
 def _misses_allowed() -> int:

@@ -1,5 +1,6 @@
 """What must be true before this process serves: tables of this version, and the master key that belongs to them."""
 
+import logging
 from contextlib import suppress
 
 from alembic.migration import MigrationContext
@@ -14,6 +15,8 @@ from app.models import Installation, SSHKey
 from app.models.installation import THE_ONE
 from app.secrets import LockedVault, Vault
 from app.services.runtime import runtime
+
+logger = logging.getLogger(__name__)
 
 _UPGRADE = "flask --app wsgi db upgrade"
 
@@ -36,6 +39,8 @@ def ensure_own_master_key() -> None:
     canary = db.session.scalar(select(Installation.canary)) or _adopt(vault)
     release()
     _ensure_opens(vault, canary)
+    if vault.needs_resealing(canary):
+        logger.warning("a rotation of the master key is unfinished; run: flask --app wsgi secrets rotate")
 
 
 def accept_master_key() -> None:
@@ -63,7 +68,7 @@ def ensure_current_schema() -> None:
 
 def _adopt(vault: Vault) -> str:
     for sealed in db.session.scalars(select(SSHKey.private_key_sealed).limit(1)):
-        if vault.needs_resealing(sealed):
+        if not vault.knows(sealed):
             raise _wrong(sealed)
     with suppress(IntegrityError), unit_of_work() as session:  # where another process is quicker, its key counts
         session.add(Installation(canary=vault.seal_canary()))

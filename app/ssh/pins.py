@@ -43,6 +43,7 @@ def ensure_pinned(offered: HostKeyLine, pins: tuple[HostKeyLine, ...], who: str)
             "Was it installed anew? Compare on its console (ssh-keygen -lf), then approve the new key, or find out who"
             " answers there.",
             offered=str(offered),
+            who=who,
         )
 
 
@@ -53,6 +54,7 @@ def missing_type(offered: HostKeyLine, pins: tuple[HostKeyLine, ...], who: str) 
         f"{who} offers no {types} key, but that is what is pinned; it shows the {offered.type} key "
         f"{offered.fingerprint}. No login was tried. Compare on its console, then approve the new key.",
         offered=str(offered),
+        who=who,
     )
 
 

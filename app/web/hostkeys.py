@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, NotFound
-from app.services import hostkeys, nodes
+from app.services import hostkeys, nodes, quarantine
 from app.services.events import Actor
 from app.web.blueprint import web
 from app.web.onboarding import Pasted, read_pasted
@@ -44,6 +44,18 @@ def pin_host_key(node_id: int) -> Response:
         flash(message, "error")
     _tell(len(ids - pinned), len(ids & pinned))
     return redirect(back, 303)
+
+
+@web.post("/nodes/<id:node_id>/approve")
+@requires("admin")
+def approve_host_key(node_id: int) -> Response:
+    """The form carries the fingerprint that the page has shown: only that key is approved."""
+    try:
+        key = quarantine.approve(node_id, request.form.get("fingerprint", ""), actor())
+    except BareboatError as error:
+        return refuse(error, url_for("web.show_node", node_id=node_id))
+    flash(f"{key.fingerprint} is pinned now, and nothing else. Held jobs go on.", "done")
+    return redirect(url_for("web.show_node", node_id=node_id), 303)
 
 
 @web.get("/nodes/<id:node_id>/host-keys/<id:host_key_id>/unpin")

@@ -11,6 +11,7 @@ from app.errors import BareboatError, Conflict, Invalid
 from app.schemas.nodes import NodeCreateSchema, NodeUpdateSchema
 from app.services import choices, hostkeys, keys, nodes, probes, projects
 from app.services.paging import MAX_PAGE_SIZE
+from app.services.quarantine import find_quarantine
 from app.web.blueprint import web
 from app.web.forms import Form
 from app.web.onboarding import authorize_line, next_step
@@ -60,6 +61,7 @@ def show_node(node_id: int) -> str:
         node=node,
         offered=hostkeys.offered_keys(node),
         pinned={key.public_key for key in node.host_keys},
+        quarantine=find_quarantine(node),
         step=next_step(node),
         authorize=authorize_line(node.ssh_key.public_key) if node.ssh_key else None,
         projects=projects.list_projects({"node_id": node_id}, None, None, 1, MAX_PAGE_SIZE),

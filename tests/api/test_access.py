@@ -27,6 +27,7 @@ ADMINS_ONLY = {
     "nodes.delete_node",
     "nodes.renew_node_token",
     "host-keys.scan_node",
+    "host-keys.approve_host_key",
     "host-keys.pin_host_key",
     "host-keys.import_host_keys",
     "host-keys.unpin_host_key",
@@ -53,7 +54,10 @@ ADMINS_ONLY = {
     "users.update_user",
     "users.end_user_sessions",
     "users.reset_second_factor",
+    "events.export_events",
+    "events.get_event_chain",
     "events.list_events",
+    "events.verify_events",
 }
 
 

@@ -1,0 +1,45 @@
+"""`secrets`: what is stored sealed, and the master key that it is sealed under."""
+
+import click
+
+from app.cli.act import Acts, actor
+from app.redaction import printable
+from app.services import sealing
+from app.services.sealing import Report
+
+
+@click.group(cls=Acts)
+def secrets() -> None:
+    """Stored secrets, and the master key."""
+
+
+@secrets.command("verify")
+def verify_secrets() -> None:
+    """Open every stored secret once; exit status 1 when one does not open."""
+    report = sealing.verify()
+    click.echo(f"{report.count} secrets open.")
+    _end(report)
+
+
+@secrets.command("rotate")
+def rotate_secrets() -> None:
+    """Seal every stored secret under a new master key; after an interruption: go on."""
+    report = sealing.rotate(actor())
+    click.echo(f"{report.count} secrets sealed under the new master key.")
+    if report.retired is not None:
+        click.echo(
+            f"The old key is now {report.retired}: backups of the database from before need it. Bareboat does not."
+        )
+    click.echo(
+        "Copy the new key to another place than the database's backups. Restart Bareboat: all sessions end then."
+    )
+    _end(report)
+
+
+def _end(report: Report) -> None:
+    for line in report.unreadable:
+        click.echo(printable(line), err=True)
+    if report.unreadable:
+        raise click.ClickException(
+            f"{len(report.unreadable)} stored secrets do not open; they were left as they are. Upload them again."
+        )
