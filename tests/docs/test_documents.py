@@ -11,7 +11,7 @@ from flask import Flask
 import app.errors as errors
 from app.config import CHECKOUT, SETTINGS
 from app.errors import ACT_FAILURES, BareboatError
-from app.models import JobState, NodeStatus, ProjectStatus, Role
+from app.models import JobState, MemberState, NodeStatus, ProjectStatus, Role, RunState
 
 DOCS = CHECKOUT / "docs"
 WRITTEN = sorted(
@@ -68,7 +68,9 @@ def test_every_error_class_is_drawn_in_its_tree() -> None:
 
 
 def test_every_state_and_role_is_explained() -> None:
-    states = {state.value for kind in (NodeStatus, ProjectStatus, JobState, Role) for state in kind}
+    states = {
+        state.value for kind in (NodeStatus, ProjectStatus, JobState, RunState, MemberState, Role) for state in kind
+    }
     assert (states | STATUS_REASONS) - quoted("states.md") == set()
 
 

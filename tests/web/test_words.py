@@ -6,7 +6,7 @@ import pytest
 from markupsafe import Markup
 
 from app import models
-from app.services import project_acts, trash_acts
+from app.services import playbook_acts, project_acts, trash_acts
 from app.web import words
 
 
@@ -14,7 +14,9 @@ def test_the_pages_know_every_state_and_kind() -> None:
     assert set(words.NODE_STATUSES) == set(models.NodeStatus)
     assert set(words.PROJECT_STATUSES) == set(models.ProjectStatus)
     assert set(words.JOB_STATES) == set(models.JobState)
-    assert set(words.KINDS) == {kind.name for kind in (*project_acts.KINDS, *trash_acts.KINDS)}
+    assert set(words.RUN_STATES) == set(models.RunState)
+    assert set(words.MEMBER_STATES) == set(models.MemberState)
+    assert set(words.KINDS) == {kind.name for kind in (*project_acts.KINDS, *trash_acts.KINDS, *playbook_acts.KINDS)}
 
 
 @pytest.mark.parametrize(
