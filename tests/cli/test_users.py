@@ -92,3 +92,20 @@ def test_the_last_admin_stays_admin(installed: Installation, words: tuple[str, .
 def test_the_message_of_a_single_field_is_not_said_twice(installed: Installation) -> None:
     refused = installed.run("user", "passwd", "admin", "--password-stdin", stdin="short\n")
     assert refused.stderr.count("at least 10 characters") == 1
+
+
+def test_a_users_logins_are_ended(installed: Installation) -> None:
+    assert installed.ok("user", "logout", "admin") == "Every login of admin has ended"
+    refused = installed.run("user", "logout", "nobody")
+    assert (refused.exit_code, "[not_found]" in refused.stderr) == (1, True)
+
+
+def test_without_a_second_factor_there_is_none_to_reset(installed: Installation) -> None:
+    refused = installed.run("user", "reset-second-factor", "admin")
+    assert (refused.exit_code, "[wrong_state]" in refused.stderr) == (1, True)
+
+
+def test_a_token_is_made_with_a_lower_role(installed: Installation) -> None:
+    token = installed.ok("token", "add", "--user", "admin", "--name", "ci", "--role", "viewer").splitlines()[-1]
+    answer = installed.app().test_client().get("/api/v1/users", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 403
