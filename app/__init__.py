@@ -29,6 +29,7 @@ from app.services import (
     liveness,
     playbook_acts,
     project_acts,
+    recoveries,
     run_moves,
     schedule_runs,
     trash,
@@ -176,5 +177,6 @@ def _ticks(app: Flask, part: Part) -> list[Tick]:
         Tick("runs", RUNS_SECONDS, run_moves.advance_all),
         Tick("history", SECONDS_PER_HOUR, background.clear_history),
         Tick("remains", SECONDS_PER_HOUR, background.clear_nodes),
+        Tick("recoveries", SECONDS_PER_HOUR, recoveries.drop_old_recoveries),
         Tick("trash", SECONDS_PER_HOUR, trash.empty_trash),
     ]

@@ -69,6 +69,7 @@ class Defaults:
         "fd00:ec2::254/128",
     )
 
+    RECOVERY_DAYS = 30  # how long a pull that changed something can be undone
     TRASH_DAYS = 7  # how long what was deleted stays in its node's trash; 0: removed at once
 
     ALLOWED_COMMANDS: tuple[str, ...] = ()  # names of programs that may be run in projects; empty: any

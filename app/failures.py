@@ -36,6 +36,8 @@ ACT_FAILURES: Final[dict[str, str]] = {
     "remote_unasked": "Nothing was deleted: the git server could not be asked whether it has all. Mend that, or force.",
     "trash_stuck": "Some of it cannot be removed from the trash: it belongs to others. Remove it on the node.",
     "trash_missing": "It is not in the node's trash any more; nothing was changed.",
+    "pull_conflict": "What is here does not fit onto what came; all is back as it was. Mend it; or backup, reset.",
+    "recovery_missing": "That recovery ref is not in the repository any more; nothing was changed.",
     "no_upstream": "No branch is checked out, or it has no upstream; check out a branch first.",
     "folder_missing": "There is no such folder in the project.",
     "commit_moved": "The project is not at the commit that was asked for any more; nothing was run.",

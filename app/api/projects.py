@@ -99,7 +99,9 @@ def delete_project(query: dict[str, bool], project_id: int) -> Any:
 def pull_project(values: dict[str, str], project_id: int) -> Any:
     """Pull
 
-    `ff-only` changes nothing when the branch has diverged; `reset` follows the upstream and keeps a recovery ref.
+    `ff-only` changes nothing when the branch has diverged or files are in the way. `stash` takes changes along on top,
+    `rebase` makes local commits anew on top, `backup` leaves them on a branch, `reset` only in the recovery that all
+    of these keep.
     """
     return queued(projects.request_pull(project_id, values["strategy"], actor()))
 

@@ -23,14 +23,15 @@ from app.cli import (
     secrets,
     setup,
     trash,
+    undo,
     users,
 )
 
-__all__ = ["commands", "hostkeys", "init_app"]
+__all__ = ["commands", "hostkeys", "init_app", "undo"]
 
 
 def init_app(app: Flask) -> None:
-    """`hostkeys` and `commands` hang theirs on the groups of `nodes` and `projects`, when they are imported."""
+    """`hostkeys`, `commands` and `undo` hang theirs on the groups of `nodes` and `projects`, when they are imported."""
     for command in (
         setup.init,
         secrets.secrets,

@@ -8,7 +8,7 @@ from app.cli.act import Acts, actor, load
 from app.cli.show import as_json, cell_text, print_json, print_pairs, print_table
 from app.cli.waiting import finish
 from app.models import Job, Project
-from app.schemas.projects import CloneSchema, ProjectSchema, WorkingTreeSchema
+from app.schemas.projects import STRATEGIES, CloneSchema, ProjectSchema, WorkingTreeSchema
 from app.services import projects
 from app.services.credentials import get_credential_by_name
 from app.services.nodes import get_node_by_name
@@ -42,10 +42,10 @@ def clone_project(node_name: str, credential: str | None, wait: bool, **given: A
 @project.command("pull")
 @click.argument("name")
 @on_node
-@click.option("--strategy", type=click.Choice(["ff-only", "reset"]), default="ff-only", show_default=True)
+@click.option("--strategy", type=click.Choice(STRATEGIES), default="ff-only", show_default=True)
 @waits
 def pull_project(name: str, node_name: str | None, strategy: str, wait: bool) -> None:
-    """Fetch, then fast-forward; or reset to the upstream, keeping what was in a recovery ref."""
+    """Fetch, then fast-forward; other strategies deal with local work, and can be undone."""
     _conclude(projects.request_pull(_find(name, node_name).id, strategy, actor()), wait)
 
 

@@ -17,10 +17,11 @@ from app.commands.programs import REFUSALS, load_program
 from app.commands.refs import GitRef
 from app.secrets import Secret
 
+Strategy = Literal["ff-only", "stash", "backup", "rebase", "reset"]
 STATUS_LIMIT_BYTES: Final = 512 * 1024
 
 _CLONE: Final = load_program("folders", "git", "clone")
-_PULL: Final = load_program("folders", "git", "pull")
+_PULL: Final = load_program("folders", "git", "recovery", "pull")
 _STATUS: Final = load_program("folders", "git", "status")
 _HEAD: Final = load_program("folders", "git", "head")
 _CHECKOUT: Final = load_program("folders", "git", "checkout")
@@ -66,7 +67,7 @@ def pull(
     url: GitUrl,
     *,
     branch: GitRef | None = None,
-    strategy: Literal["ff-only", "reset"] = "ff-only",
+    strategy: Strategy = "ff-only",
     job_key: str,
     allowed_schemes: Iterable[str],
     pinned_address: str | None = None,
@@ -75,8 +76,8 @@ def pull(
 ) -> Command:
     """Fetches, then moves the branch that is checked out to its own upstream at origin.
 
-    `branch` is followed only where the branch of that name names no upstream itself. `reset` keeps what it drops
-    (commits, staged and changed files) reachable from a recovery ref, which the outcome names; untracked files stay.
+    `branch` is followed only where the branch of that name names no upstream itself. All but
+    `ff-only` take a snapshot before they change something, and name its recovery ref in the outcome.
     """
     environment = git_environment(
         root,

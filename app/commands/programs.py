@@ -34,6 +34,8 @@ REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
         89: "remote_unasked",
         90: "trash_stuck",
         91: "trash_missing",
+        92: "pull_conflict",
+        93: "recovery_missing",
     }
 )
 

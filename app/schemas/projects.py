@@ -21,7 +21,7 @@ from app.schemas.base import (
 from app.schemas.paging import SortedPageQuery, with_filters
 
 MAX_DEPTH: Final = 1_000_000
-STRATEGIES: Final = ("ff-only", "reset")
+STRATEGIES: Final = ("ff-only", "stash", "rebase", "backup", "reset")
 REPORTABLE: Final = (ProjectStatus.ACTIVE.value, ProjectStatus.ERROR.value)
 _URL_EXAMPLE: Final = "https://git.example.com/shop/web.git"
 
@@ -71,7 +71,7 @@ class PullSchema(StrictSchema):
     strategy = fields.String(
         load_default="ff-only",
         validate=validate.OneOf(STRATEGIES),
-        metadata={"description": "`reset` gives up local commits and changes; they stay reachable by a recovery ref."},
+        metadata={"description": "All but `ff-only` may change local work, and keep a recovery."},
     )
 
 

@@ -22,6 +22,7 @@ from app.services.nodes import find_node
 from app.services.probes import note_refusal, note_success
 from app.services.project_commands import checked, output_limit, preamble
 from app.services.projects import ensure_git_url, get_project
+from app.services.recoveries import keep_recovery
 from app.services.targets import build_worker_client
 from app.services.trash import keep_entry, trash_key
 from app.services.worker_client import CloneOrder, DeleteOrder, WorkerClient
@@ -82,6 +83,13 @@ def perform_delete(context: JobContext) -> None:
     context.say(_DELETED.get(word, "Deleted."))
 
 
+def perform_undo(context: JobContext) -> None:
+    project, client = _prepare(context)
+    name, url = ProjectName(project.name), GitUrl.parse(project.git_url)
+    release()
+    _store_head(context, client.undo_project(name, url, context.order.params["key"], context))
+
+
 def perform_forget(context: JobContext) -> None:
     """Nothing is asked of the node: the entry goes when the job ends."""
     context.say("Only the entry here is removed; nothing on the node is touched.")
@@ -140,6 +148,8 @@ def _store_head(context: JobContext, outcome: Outcome) -> None:
     context.came_to({"changed": get_project(context.order.project_id or 0).head != head.sha})
     with unit_of_work() as session:
         project = session.get_one(Project, context.order.project_id)
+        if outcome.recovery_ref:
+            keep_recovery(context.order, project, outcome.recovery_ref)
         project.head, project.head_subject = head.sha, head.subject[:512]
         project.branch = outcome.branch
         project.cloned_at = project.cloned_at or utcnow()
@@ -240,6 +250,7 @@ KINDS = (
     act_kind("project.clone", perform_clone, on_queued=_pending, on_started=syncing, on_ended=_settle),
     act_kind("project.pull", perform_pull, on_started=syncing, on_ended=_settle),
     act_kind("project.checkout", perform_checkout, on_started=syncing, on_ended=_settle),
+    act_kind("project.undo", perform_undo, False, on_started=syncing, on_ended=_settle),
     act_kind("project.command", perform_command, False, on_started=syncing, on_ended=settle_command),
     JobKind("project.forget", perform_forget, on_queued=_deleting, on_started=_deleting, on_ended=_settle_delete),
     act_kind("project.delete", perform_delete, on_queued=_deleting, on_started=_deleting, on_ended=_settle_delete),

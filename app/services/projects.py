@@ -112,7 +112,7 @@ def request_clone(values: dict[str, Any], actor: Actor) -> Job:
 
 
 def request_pull(project_id: int, strategy: str, actor: Actor) -> Job:
-    """`strategy` is `ff-only`, or `reset` (which keeps a recovery ref)."""
+    """`strategy`: `ff-only`, or one that keeps a recovery ref: `stash`, `rebase`, `backup`, `reset`."""
     return jobs.enqueue(pull_job(project_id, strategy), actor)
 
 

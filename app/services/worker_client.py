@@ -1,29 +1,26 @@
 """WorkerClient: what can be done to projects on one node. It puts commands and ssh together and knows no rows."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from app.commands import argv, durable, git, trash
+from app.commands import argv, durable, git, recovery, trash
 from app.commands.argv import UserCommand
 from app.commands.base import Command
 from app.commands.durable import Limits, Offsets, Orphan
-from app.commands.giterrors import code_of
 from app.commands.gitstatus import Head, Outcome, ProjectStatus, parse_head, parse_outcome, parse_status
 from app.commands.giturl import GitUrl, ensure_address_allowed
 from app.commands.paths import ProjectName, ProjectsRoot
 from app.commands.probe import Facts, facts, parse_facts
 from app.commands.refs import GitRef
-from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, Invalid, OutputLimitExceeded
-from app.redaction import printable
+from app.errors import ActFailed, Invalid
 from app.secrets import Secret
-from app.services.act_output import DETAIL_LINES, Act, GitOutput, RawOutput
+from app.services.act_output import Act, GitOutput, RawOutput
+from app.services.act_results import ensure_succeeded
 from app.services.git_access import NOBODY, Access, ensure_host_known
 from app.ssh.durable import run_durable, stop_durable
 from app.ssh.target import Target
 from app.ssh.watch import Nodes, Result, Runs, Watch
 
-DETAIL_CHARACTERS: Final = 2000
 HEAD_SECONDS: Final = 120
 RECONNECT_SECONDS: Final = 20.0  # a node that stays away longer frees the job's thread; the process goes on
 
@@ -92,11 +89,11 @@ class WorkerClient:
         name: ProjectName,
         url: GitUrl,
         branch: GitRef | None,
-        strategy: Literal["ff-only", "reset"],
+        strategy: git.Strategy,
         act: Act,
         access: Access = NOBODY,
     ) -> Outcome:
-        """Fetch, then fast-forward, or reset with a recovery ref. A refusal leaves the tree as it was."""
+        """Fetch, then move to the upstream; all but `ff-only` keep a recovery ref. A refusal changes nothing."""
         if not act.is_attached:
             ensure_host_known(access, url)
         command = git.pull(
@@ -116,6 +113,17 @@ class WorkerClient:
     def checkout_project(self, name: ProjectName, url: GitUrl, ref: GitRef, act: Act) -> Outcome:
         command = git.checkout(self._root, name, ref, url=url, timeout_seconds=self._timeout_seconds)
         return parse_outcome(self._perform(command, act).stdout)
+
+    def undo_project(self, name: ProjectName, url: GitUrl, key: str, act: Act) -> Outcome:
+        """Back to what a recovery ref has; what is there now is kept by another one."""
+        seconds = self._timeout_seconds
+        command = recovery.undo(self._root, name, url, key, job_key=act.key, timeout_seconds=seconds)
+        return parse_outcome(self._perform(command, act).stdout)
+
+    def drop_recovery(self, name: ProjectName, url: GitUrl, key: str) -> None:
+        """Give up a recovery ref; done before is done."""
+        command = recovery.drop(self._root, name, url, key)
+        ensure_succeeded(self._nodes.run(self._target, command), command)
 
     def delete_project(self, order: DeleteOrder, act: Act) -> str:
         """`missing` (there was nothing), `kept` in the trash, `deleted`, or `trashed` (some files could not be removed
@@ -268,32 +276,3 @@ class WorkerClient:
         for address in addresses:
             ensure_address_allowed(address, self._policy.denied_networks)
         return addresses[0]
-
-
-def ensure_succeeded(result: Result, command: Command, lines: Iterable[str] | None = None) -> None:
-    """Raises what the result means unless it is exit status 0. The node's last words stand behind our sentence."""
-    if result.reason == "exit" and result.exit_status == 0:
-        return
-    words = "\n".join(lines if lines is not None else result.stderr.decode("utf-8", "replace").splitlines())
-    details = printable("\n".join(words.splitlines()[-DETAIL_LINES:]), DETAIL_CHARACTERS).strip()
-    if result.reason in _STOPPED:
-        raise _STOPPED[result.reason](exit_status=result.exit_status, output=details)
-    code = result.reason if result.reason != "exit" else _code_of(result, command)
-    message = ACT_FAILURES.get(code, ActFailed.message)
-    raise ActFailed(
-        code, f"{message}\n{details}" if details else message, exit_status=result.exit_status, output=details
-    )
-
-
-_STOPPED: Final[dict[str, type[ActFailed]]] = {
-    "timeout": ActTimedOut,
-    "cancelled": ActCancelled,
-    "output_limit": OutputLimitExceeded,
-}
-
-
-def _code_of(result: Result, command: Command) -> str:
-    """A user's own command has no refusals: its status is its own affair."""
-    if not command.refusals:
-        return "command_failed"
-    return command.refusals.get(result.exit_status or 0) or code_of(result.exit_status, result.stderr)

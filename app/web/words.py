@@ -28,6 +28,7 @@ KINDS: Final = {
     "project.delete": "Delete",
     "project.forget": "Forget",
     "project.restore": "Restore",
+    "project.undo": "Undo",
     "trash.purge": "Delete for good",
 }
 PHASES: Final = {

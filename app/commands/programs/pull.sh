@@ -38,23 +38,51 @@ commits() {
   git log --oneline --no-decorate --encoding=UTF-8 -n 20 "$1" --
 }
 
-# All that is committed, staged or changed here stays reachable from a ref of this job; untracked files stay.
-save_work() {
-  saved=$(git stash create 'before a reset by Bareboat') || refuse 79 'a merge is under way; finish or abort it'
-  recovery=refs/bareboat/recovery/$job try=1
-  while git show-ref --quiet --verify "$recovery"; do
-    try=$((try + 1)) recovery=refs/bareboat/recovery/$job-$try
-  done
-  git update-ref -m 'before a reset' "$recovery" "${saved:-HEAD}" ''
-}
-
 reset() {
   [ "$(git rev-parse HEAD)" != "$(git rev-parse "$tracking")" ] || ! is_tracked_clean || return 0
-  save_work || exit
-  git reset --quiet --hard HEAD || exit
-  run git checkout --quiet --progress --no-track -B "$local_branch" "$tracking" >&2 && return
+  snapshot "$job" ''
+  [ "$strategy" = reset ] || git update-ref -m backup "refs/heads/bareboat-backup/$job" HEAD '' || roll_back 'no backup'
+  git reset --quiet --hard HEAD &&
+    run git checkout --quiet --progress --no-track -B "$local_branch" "$tracking" >&2 && return
+  give_up
+}
+
+# Changes are put aside, the branch moves forward, changes are put on top. Untracked files stay where they are.
+stash() {
+  ! is_ancestor "$tracking" HEAD || return 0
+  if is_tracked_clean || ! is_ancestor HEAD "$tracking"; then
+    fast_forward
+    return
+  fi
+  snapshot "$job" ''
+  git reset --quiet --hard HEAD && run git merge --ff-only --no-stat --progress "$tracking" >&2 || give_up
+  git stash apply --quiet --index "$saved" >&2 || roll_back 'the changes do not fit onto what came:' "$(conflicts)"
+}
+
+# Commits of this place are made anew on top of the upstream; merges among them are flattened, as git rebase does.
+rebase() {
+  ! is_ancestor "$tracking" HEAD || return 0
+  clean no
+  if is_ancestor HEAD "$tracking"; then
+    fast_forward
+    return
+  fi
+  snapshot "$job" ''
+  run git -c rebase.autoStash=false -c commit.gpgSign=false rebase "$tracking" >&2 && return
+  words=$(conflicts)
+  git rebase --abort
+  roll_back 'the commits do not fit onto what came:' "$words"
+}
+
+conflicts() {
+  git diff --name-only --diff-filter=U | head -n 20
+}
+
+# git has said why on stderr; its words decide the code, but the tree is as it was.
+give_up() {
   result=$?
-  [ -z "$saved" ] || git stash apply --quiet --index "$saved"
+  ( roll_back ) 
+  [ "$?" = 92 ] || refuse 84 "the way back failed; what was here is in $before"
   exit "$result"
 }
 
@@ -68,6 +96,11 @@ unlocked
 has_commit HEAD || refuse 84 'HEAD is no commit'
 find_upstream
 fetch || exit
-[ "$strategy" = reset ] || clean no
-if [ "$strategy" = reset ]; then reset; else fast_forward || exit; fi
+case $strategy in
+  ff-only) clean no; fast_forward || exit ;;
+  stash) stash || exit ;;
+  rebase) rebase || exit ;;
+  reset | backup) reset ;;
+esac
+[ -z "$recovery" ] || raw_end
 print_outcome "$recovery"

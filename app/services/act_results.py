@@ -1,0 +1,42 @@
+"""What the result of an act on a node means: nothing, or the error that it is."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from app.commands.base import Command
+from app.commands.giterrors import code_of
+from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, OutputLimitExceeded
+from app.redaction import printable
+from app.services.act_output import DETAIL_LINES
+from app.ssh.watch import Result
+
+DETAIL_CHARACTERS: Final = 2000
+
+
+def ensure_succeeded(result: Result, command: Command, lines: Iterable[str] | None = None) -> None:
+    """Raises what the result means unless it is exit status 0. The node's last words stand behind our sentence."""
+    if result.reason == "exit" and result.exit_status == 0:
+        return
+    words = "\n".join(lines if lines is not None else result.stderr.decode("utf-8", "replace").splitlines())
+    details = printable("\n".join(words.splitlines()[-DETAIL_LINES:]), DETAIL_CHARACTERS).strip()
+    if result.reason in _STOPPED:
+        raise _STOPPED[result.reason](exit_status=result.exit_status, output=details)
+    code = result.reason if result.reason != "exit" else _code_of(result, command)
+    message = ACT_FAILURES.get(code, ActFailed.message)
+    raise ActFailed(
+        code, f"{message}\n{details}" if details else message, exit_status=result.exit_status, output=details
+    )
+
+
+_STOPPED: Final[dict[str, type[ActFailed]]] = {
+    "timeout": ActTimedOut,
+    "cancelled": ActCancelled,
+    "output_limit": OutputLimitExceeded,
+}
+
+
+def _code_of(result: Result, command: Command) -> str:
+    """A user's own command has no refusals: its status is its own affair."""
+    if not command.refusals:
+        return "command_failed"
+    return command.refusals.get(result.exit_status or 0) or code_of(result.exit_status, result.stderr)
