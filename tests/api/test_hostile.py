@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from app.errors import BareboatError
 from app.models import ForgeKind
 from app.secrets import Secret
-from app.services import channels, hooks, schedules
+from app.services import channels, githosts, hooks, schedules
 from app.services.events import SYSTEM
 from app.ssh.recording import RecordingNodes
 from tests.support.application import GIT_URL, host_key_line
@@ -57,6 +57,7 @@ def bodies(app: Flask, make_node: Any, make_project: Any, make_key: Any) -> dict
         hook_id = hooks.create_hook(project_id, {"forge": ForgeKind.GITHUB}, SYSTEM)[0].id
         channel = {"name": "c", "kind": "json", "url": "https://192.0.2.9/"}
         channel_id = channels.create_channel(channel | {"url": Secret("https://192.0.2.9/")}, SYSTEM)[0].id
+        host_id = githosts.create_host("first.example", 22, SYSTEM).id
         schedule_id = schedules.create_schedule(schedule | {"name": "first"}, SYSTEM).id
     return {
         "POST /nodes": node,
@@ -64,6 +65,9 @@ def bodies(app: Flask, make_node: Any, make_project: Any, make_key: Any) -> dict
         f"POST /nodes/{node_id}/host-keys": {"public_key": host_key_line()},
         f"POST /nodes/{node_id}/host-keys/import": {"known_hosts": f"192.0.2.1 {host_key_line()}"},
         "POST /ssh-keys": {"name": "k", "generate": "ed25519"},
+        "POST /git-credentials": {"name": "g", "kind": "https", "host": "h.example", "username": "u", "token": "t" * 20},
+        "POST /git-hosts": {"host": "h.example", "port": 22},
+        f"POST /git-hosts/{host_id}/host-keys": {"public_key": host_key_line()},
         "POST /projects/clone": {"name": "p", "git_url": GIT_URL, "node_id": node_id, "branch": "main", "depth": 1},
         f"PATCH /projects/{project_id}": {"git_url": GIT_URL, "branch": "main"},
         f"POST /projects/{project_id}/pull": {"strategy": "reset"},

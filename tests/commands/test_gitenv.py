@@ -15,28 +15,58 @@ def settings(environment: dict[str, str | Secret]) -> dict[str, str | Secret]:
     return {str(environment[f"GIT_CONFIG_KEY_{index}"]): environment[f"GIT_CONFIG_VALUE_{index}"] for index in count}
 
 
+VARIABLES = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "GIT_ALLOW_PROTOCOL": "https:ssh",
+    "GIT_PROTOCOL_FROM_USER": "0",
+    "GIT_LFS_SKIP_SMUDGE": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_CEILING_DIRECTORIES": "/data/projects",
+    "GIT_ADVICE": "0",
+    "HOME": "/dev/null",
+}
+TURNED = {
+    "false": "core.fsmonitor core.untrackedCache submodule.recurse fetch.recurseSubmodules transfer.bundleURI "
+    "http.followRedirects maintenance.auto log.showSignature",
+    "true": "core.protectHFS core.protectNTFS transfer.fsckObjects",
+    "never": "protocol.ext.allow protocol.file.allow",
+    "ignore": "fetch.fsck.badTimezone fetch.fsck.missingSpaceBeforeDate fetch.fsck.zeroPaddedFilemode",
+    "": "core.askPass http.proxy credential.helper init.templateDir",
+    "die": "transfer.credentialsInUrl",
+    "explicit": "safe.bareRepository",
+    "cat": "core.pager",
+    "0": "gc.auto",
+    "1000": "http.lowSpeedLimit",
+    "60": "http.lowSpeedTime",
+    "/dev/null": "core.hooksPath",
+}
+EVENTS = (
+    "post-checkout post-merge post-index-change reference-transaction pre-auto-gc post-rewrite pre-rebase pre-commit "
+    "pre-merge-commit fsmonitor-watchman"
+)
+SSH_OPTIONS = (
+    "BatchMode=yes StrictHostKeyChecking=yes GlobalKnownHostsFile=none IdentitiesOnly=yes PasswordAuthentication=no "
+    "KbdInteractiveAuthentication=no ForwardAgent=no ForwardX11=no ClearAllForwardings=yes PermitLocalCommand=no "
+    "ProxyCommand=none ControlPath=none UpdateHostKeys=no VerifyHostKeyDNS=no ConnectTimeout=15 "
+    "ServerAliveInterval=15 ServerAliveCountMax=3"
+)
+
+
 def test_git_is_kept_from_prompts_hooks_and_foreign_configuration() -> None:
     environment = git_environment("/data/projects", allowed_schemes=("https", "ssh"))
-    wanted = {
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": "",
-        "GIT_ALLOW_PROTOCOL": "https:ssh",
-        "GIT_CEILING_DIRECTORIES": "/data/projects",
-        "GIT_LFS_SKIP_SMUDGE": "1",
-    }
-    assert wanted.items() <= environment.items()
-    wanted = {
-        "core.hooksPath": "/dev/null",
-        "hook.post-checkout.enabled": "false",
-        "protocol.file.allow": "never",
-        "transfer.bundleURI": "false",
-        "http.followRedirects": "false",
-        "transfer.fsckObjects": "true",
-        "credential.helper": "",
-    }
-    assert wanted.items() <= settings(environment).items()
+    wanted = {key: value for value, keys in TURNED.items() for key in keys.split()}
+    wanted |= {f"hook.{event}.enabled": "false" for event in EVENTS.split()}
+    assert environment.items() >= VARIABLES.items()
+    assert settings(environment).items() >= wanted.items()
+
+
+def test_ssh_reads_no_file_of_the_account_and_forwards_nothing() -> None:
+    line = str(git_environment("/data/projects")["GIT_SSH_COMMAND"])
+    assert line.startswith("ssh -F none -T ")
+    assert [option for option in SSH_OPTIONS.split() if f" -o {option} " not in f"{line} "] == []
 
 
 def test_no_transport_is_allowed_unless_named() -> None:
