@@ -13,7 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.commands.base import Command
-from app.db import unit_of_work
+from app.db import db, unit_of_work
 from app.errors import ActFailed, NodeError
 from app.models import JobState, Node, NodeStatus
 from app.services import projects
@@ -76,6 +76,7 @@ def evil_id(live: Live, tmp_path: Path, programs: Programs) -> Iterator[int]:
 
 @pytest.fixture
 def admin(live: Live) -> FlaskClient:
+    db.session.rollback()  # else requests read a snapshot from before the login
     return client_with_session(live.app, "admin")
 
 
