@@ -65,7 +65,7 @@ def bodies(app: Flask, make_node: Any, make_project: Any, make_key: Any) -> dict
         f"POST /nodes/{node_id}/host-keys": {"public_key": host_key_line()},
         f"POST /nodes/{node_id}/host-keys/import": {"known_hosts": f"192.0.2.1 {host_key_line()}"},
         "POST /ssh-keys": {"name": "k", "generate": "ed25519"},
-        "POST /git-credentials": {"name": "g", "kind": "https", "host": "h.example", "username": "u", "token": "t" * 20},
+        "POST /git-credentials": {"name": "g", "kind": "https", "host": "h.example", "username": "u", "token": "t"},
         "POST /git-hosts": {"host": "h.example", "port": 22},
         f"POST /git-hosts/{host_id}/host-keys": {"public_key": host_key_line()},
         "POST /projects/clone": {"name": "p", "git_url": GIT_URL, "node_id": node_id, "branch": "main", "depth": 1},

@@ -157,7 +157,7 @@ def test_a_server_s_list_of_other_places_for_objects_is_not_followed(
     assert_untouched(trap)
 
 
-@pytest.mark.parametrize("said", ["127.0.0.1%x", "fd00::1%$(reboot)", "nonsense", "\x1b[2J<b>", "127.0.0.1,127.0.0.3"])
+@pytest.mark.parametrize("said", ["127.0.0.1%x", "fd00::1%$(reboot)", "\x1b[2J<b>"])
 def test_what_a_node_calls_an_address_must_be_one(
     live: Live, node_id: int, names: Names, tmp_path: Path, said: str
 ) -> None:

@@ -108,15 +108,8 @@ def test_facts_are_bounded_text_and_pages_show_them_inert(
 @needs_root
 @pytest.mark.parametrize(
     "said",
-    [
-        b"",
-        b"\0" * 100_000,
-        EVIL.encode() * 20_000,
-        b"\xff\xfe\0" * 100,
-        b"git version 2.39.5\0\0\0\0\0",
-        os.urandom(4096),
-    ],
-    ids=["nothing", "nul", "endless", "invalid", "half", "random"],
+    [b"", EVIL.encode() * 5_000, b"\xff\xfe" + os.urandom(4096)],
+    ids=["nothing", "endless", "random"],
 )
 def test_garbage_instead_of_a_status_is_refused_as_such(
     live: Live, evil_id: int, programs: Programs, forge: Forge, admin: FlaskClient, said: bytes
@@ -219,14 +212,16 @@ def test_a_node_opens_no_channel_through_us(sshd: SshdServer) -> None:
         transport = paramiko.Transport(sock)
         transport.add_server_key(host_key)
         transport.start_server(event=threading.Event(), server=LooseServer())
+        held: paramiko.Channel | None = None
         try:
-            transport.accept(20)
+            held = transport.accept(60)  # one that is let go is closed
             for kind in kinds:
                 try:
-                    transport.open_channel(kind, ("127.0.0.1", sshd.port), ("127.0.0.1", 9), timeout=20)
+                    transport.open_channel(kind, ("127.0.0.1", sshd.port), ("127.0.0.1", 9), timeout=60)
                 except paramiko.ChannelException:
                     refused.add(kind)
         finally:
+            assert held is not None
             transport.close()
             transport.join(10)
 

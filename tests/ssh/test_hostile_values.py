@@ -189,7 +189,7 @@ def test_a_project_s_name_leads_to_no_other_folder(site: Site, name: str) -> Non
         project = ProjectName(site.meant(name))
     except BareboatError:
         return
-    result = site.run(git.delete(site.projects_root, project, force=True, job_key="job-1"))
+    result = site.run(git.delete(site.projects_root, project, force=True, trash_key="job-1"))
     assert result.stdout == b"missing\n"
 
 
