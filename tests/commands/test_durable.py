@@ -202,6 +202,28 @@ def test_starts_at_the_same_time_run_once(node: DurableNode, root: Path) -> None
     assert (root / "app/count").read_text() == "ran\n"
 
 
+GUARD_COMES_JUST_NOW = """
+runs() {
+  [ -e pid ] && return
+  printf 'x' >pid
+  return 1
+}
+"""
+
+
+def test_a_guard_that_says_who_it_is_just_while_a_follower_looks_is_not_lost(node: DurableNode, root: Path) -> None:
+    """The look at `pid` finds none, and when its absence is judged it is there."""
+    folder_of(root).mkdir(parents=True)
+    for folder in (folder_of(root), folder_of(root).parent, root / ".bareboat"):
+        folder.chmod(0o700)
+    for name in ("status", "work", "out", "err"):
+        (folder_of(root) / name).touch()
+    command = follow(root, wait_seconds=1)
+    raced = replace(command, program=command.program.replace("is_over() {", f"{GUARD_COMES_JUST_NOW}\nis_over() {{", 1))
+    assert raced != command
+    assert node.follow(raced).end == "running -"
+
+
 def test_it_goes_on_when_its_follower_is_ended(node: DurableNode, root: Path) -> None:
     process = node.start(run(program("echo on; until [ -e go ]; do sleep 0.02; done; echo off", root=root), root))
     until(lambda: (folder_of(root) / "out").exists() and (folder_of(root) / "out").read_bytes())

@@ -1,17 +1,18 @@
 # durable_follow.sh: what `out` and `err` hold from the offsets on, as it comes, on stdout and stderr, between lines with
 # the nonce; ends with the job's end, or after WAIT seconds with `running`.
 
-# What was written before the end is there when the end is; so the end is looked for first.
+# What was written before the end is there when the end is; so the end is looked for first. Whether the guard has said who
+# it is, is looked for before it is asked whether it lives: it may say so at any moment.
 is_over() {
-  [ -e exit ] && return
-  runs pid && return 1
   [ -e exit ] && return
   if [ ! -e pid ]; then
     [ "$bb_elapsed" -ge $((bb_patience * 100)) ] && give_up || return
   fi
-  bb_end='process_lost -'
+  runs pid && return 1
+  [ -e exit ] || bb_end='process_lost -'
 }
 
+# A copy that fails (nothing can be forked) ends this look without an end: whoever listens goes on from what it has.
 # Descriptors that each cat shares: every one goes on where the last one stopped.
 open_files() {
   exec 6<out 7<err
@@ -29,8 +30,7 @@ copy_err() {
 
 # Of whoever writes to err, that is the progress; out is then what it says at its end.
 copy_new() {
-  [ -s err ] && [ $((bb_round % 5)) != 0 ] || copy_out
-  copy_err
+  { [ -s err ] && [ $((bb_round % 5)) != 0 ] || copy_out; } && copy_err || exit
 }
 
 # Hundredths of a second, then tenths: a short job is not kept waiting, a long one costs little.
@@ -53,8 +53,7 @@ follow() {
     copy_new
     pause
   done
-  copy_out
-  copy_err
+  copy_out && copy_err || exit
 }
 
 exec 8>&2
