@@ -74,7 +74,7 @@ def update_project(values: dict[str, Any], project_id: int) -> Any:
     """Mend a project whose clone failed
 
     Then retry the clone's job. 409 `wrong_state` once the project is on its node; `git_credential_id` may change then,
-    too, and counts from the next pull on.
+    too, and counts from the next pull on. So may `allow_own_playbooks`, which needs the role admin.
     """
     return projects.update_project(project_id, values, actor())
 

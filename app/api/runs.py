@@ -31,7 +31,7 @@ def list_runs(**query: Any) -> Any:
 
 
 @blueprint.post("")
-@blueprint.guard("operator")
+@blueprint.guard("operator", 404, 409, 502, 504)
 @blueprint.arguments(RunCreateSchema)
 @blueprint.response(202, RunSchema, description=BEGUN, headers=RUN_LOCATION)
 def create_run(values: dict[str, Any]) -> Any:
@@ -74,7 +74,7 @@ def cancel_run(run_id: int) -> Any:
 
 
 @blueprint.post("/<id:run_id>/retry")
-@blueprint.guard("operator", 404, 409)
+@blueprint.guard("operator", 404, 409, 502, 504)
 @blueprint.arguments(RunRetrySchema, required=False)
 @blueprint.response(202, RunSchema, description=BEGUN, headers=RUN_LOCATION)
 def retry_run(values: dict[str, bool], run_id: int) -> Any:

@@ -6,12 +6,14 @@ from typing import Any
 import click
 
 from app.cli.act import Acts, actor, load
+from app.cli.projects import on_node, project
 from app.cli.runs import conclude, concurrency, max_failures, project_ids, waits
 from app.cli.show import as_json, cell_text, print_json, print_pairs, print_table
 from app.errors import Invalid
+from app.models import Run
 from app.playbooks.playbook import Playbook
-from app.schemas.playbooks import PlaybookListSchema, PlaybookRunSchema, PlaybookSchema
-from app.services import playbooks
+from app.schemas.playbooks import OwnPlaybookRunSchema, PlaybookListSchema, PlaybookRunSchema, PlaybookSchema
+from app.services import own_playbooks, playbooks, projects
 from app.services.nodes import get_node_by_name
 
 
@@ -55,23 +57,60 @@ def check_playbook(file: Path) -> None:
 @click.argument("name")
 @click.option("--project", "project_names", multiple=True, metavar="NAME", help="On every node that has it.")
 @click.option("--all-on", "node_projects", multiple=True, metavar="NODE", help="All projects of this node.")
-@click.option("--node", "node_names", multiple=True, metavar="NODE", help="For a playbook on nodes.")
+@click.option("--node", "node_names", multiple=True, metavar="NODE", help="For a playbook on nodes; with --own, of it.")
+@click.option("--own", is_flag=True, help="One that the project has in its .bareboat.")
 @click.option("--input", "given", multiple=True, metavar="NAME=VALUE", help="May be given several times.")
 @concurrency
 @max_failures
 @waits
 def run_playbook(
     name: str, project_names: tuple[str, ...], node_projects: tuple[str, ...], node_names: tuple[str, ...],
-    given: tuple[str, ...], wait: bool, **waves: Any,
+    given: tuple[str, ...], wait: bool, own: bool, **waves: Any,
 ) -> None:  # fmt: skip
     """Run a playbook on projects, or on nodes."""
+    if own:
+        return conclude(_begin_own(name, project_names, node_projects, node_names, given), wait)
     row = playbooks.get_playbook(name)
     values: dict[str, Any] = {"inputs": _values(row, given)} | waves
     if row.is_for_nodes:
         values["node_ids"] = [get_node_by_name(node_name).id for node_name in node_names]
     else:
         values["project_ids"] = project_ids(project_names, node_projects)
-    conclude(playbooks.begin(name, load(PlaybookRunSchema(), values), actor()), wait)
+    return conclude(playbooks.begin(name, load(PlaybookRunSchema(), values), actor()), wait)
+
+
+@project.command("playbooks")
+@click.argument("name")
+@on_node
+@as_json
+def list_own_playbooks(name: str, node_name: str | None, is_json: bool) -> None:
+    """What the project has in its .bareboat, as it is on the node now."""
+    rows = own_playbooks.list_own_playbooks(projects.get_project_by_name(name, node_name).id)
+    if is_json:
+        return print_json(PlaybookListSchema(many=True).dump(rows))
+    return print_table(("NAME", "DOES"), ((row.name, row.error or row.description) for row in rows))
+
+
+@project.command("allow-playbooks")
+@click.argument("name")
+@click.option("--yes/--no", "is_allowed", default=True, show_default=True, help="Whether they may be run.")
+@on_node
+def allow_own_playbooks(name: str, is_allowed: bool, node_name: str | None) -> None:
+    """Let operators run what the project has in its .bareboat, or let them no longer."""
+    found = projects.get_project_by_name(name, node_name)
+    projects.update_project(found.id, {"allow_own_playbooks": is_allowed}, actor())
+    click.echo(f"{name} {'may' if is_allowed else 'may not'} run playbooks of its own")
+
+
+def _begin_own(
+    name: str, project_names: tuple[str, ...], node_projects: tuple[str, ...], node_names: tuple[str, ...],
+    given: tuple[str, ...],
+) -> Run:  # fmt: skip
+    if len(project_names) != 1 or node_projects or len(node_names) > 1:
+        raise Invalid("--own wants one --project NAME, whose playbook it is, and maybe the --node of that.")
+    project_id = projects.get_project_by_name(project_names[0], *node_names).id
+    values = load(OwnPlaybookRunSchema(), {"inputs": _values(own_playbooks.get_own_playbook(project_id, name), given)})
+    return playbooks.begin_own(project_id, name, values["inputs"], actor())
 
 
 def _values(row: Playbook, given: tuple[str, ...]) -> dict[str, Any]:

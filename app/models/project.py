@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, UtcDateTime
@@ -22,7 +22,8 @@ class ProjectStatus(StrEnum):
 
 class Project(Base):
     """`name_folded` makes names unique per node, upper and lower case alike. `cloned_at` is empty until the files are
-    on the node: an ERROR without it is a failed clone, which may be tried again. `branch` empty means the default."""
+    on the node: an ERROR without it is a failed clone, which may be tried again. `branch` empty means the default.
+    `allow_own_playbooks`: those in its `.bareboat` may be run."""
 
     __tablename__ = "project"
     __table_args__ = (
@@ -43,6 +44,7 @@ class Project(Base):
     git_credential_id: Mapped[int | None] = mapped_column(
         ForeignKey("git_credential.id", ondelete="RESTRICT"), index=True
     )
+    allow_own_playbooks: Mapped[bool] = mapped_column(default=False, server_default=false())
     status: Mapped[ProjectStatus] = mapped_column(state_column(ProjectStatus), default=ProjectStatus.PENDING)
     error_code: Mapped[str | None] = mapped_column(String(32))
     error_message: Mapped[Words | None]

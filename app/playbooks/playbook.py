@@ -1,11 +1,12 @@
 """A playbook as a value, and what its inputs make of it: steps whose words are whole, ready for a node's facts."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.errors import Invalid
+from app.errors import Invalid, PlaybookInvalid
+from app.playbooks.reader import SIZE_LIMIT_BYTES
 from app.playbooks.schema import read_playbook
 from app.playbooks.values import judged
 
@@ -28,15 +29,44 @@ class Playbook:
         return self.on == "node"
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One file: what it is for, or why it cannot be used."""
+
+    name: str
+    description: str | None = None
+    on: str | None = None
+    error: str | None = None
+
+
 def is_name(text: str) -> bool:
     """Of a playbook: its file without `.yml`."""
     return bool(_NAME.fullmatch(text))
 
 
-def load(name: str, file_name: str, text: str) -> Playbook:
-    """Raises PlaybookInvalid."""
-    data = read_playbook(file_name, text)
+def load(name: str, file_name: str, text: str, *, only_on: str | None = None) -> Playbook:
+    """`only_on` refuses one for others. Raises PlaybookInvalid naming file, line, key and what to write instead."""
+    data = read_playbook(file_name, text, only_on=only_on)
     return Playbook(name, data["description"], data["on"], data["inputs"], tuple(data["steps"]))
+
+
+def load_bytes(name: str, file_name: str, data: bytes, *, only_on: str | None = None) -> Playbook:
+    """What is too long, and so may be cut in the middle of a character, is refused for that. As `load`."""
+    try:
+        text = data.decode(errors="strict" if len(data) <= SIZE_LIMIT_BYTES else "replace")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise PlaybookInvalid(f"{file_name}:{line}: not UTF-8; write plain UTF-8 text") from error
+    return load(name, file_name, text, only_on=only_on)
+
+
+def listed(name: str, read: Callable[[], Playbook]) -> Listed:
+    """What `read` answers, or the mistake that it raises."""
+    try:
+        playbook = read()
+    except PlaybookInvalid as error:
+        return Listed(name, error=error.message)
+    return Listed(name, playbook.description, playbook.on)
 
 
 def bound_inputs(playbook: Playbook, given: Mapping[str, Any]) -> dict[str, Any]:

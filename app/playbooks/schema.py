@@ -173,8 +173,9 @@ class PlaybookSchema(_Strict):
     )
 
 
-def read_playbook(name: str, text: str) -> dict[str, Any]:
-    """The playbook's values, whole and judged. Raises PlaybookInvalid: `file:line: key: what is wrong; remedy`."""
+def read_playbook(name: str, text: str, *, only_on: str | None = None) -> dict[str, Any]:
+    """The playbook's values, whole and judged; `only_on` refuses one for others. Raises PlaybookInvalid: `file:line:
+    key: what is wrong; remedy`."""
     source = read_source(name, text)
     if not isinstance(source.data, dict):
         raise source.problem((), "write `description:` and `steps:`; see playbooks/example.yml")
@@ -185,6 +186,8 @@ def read_playbook(name: str, text: str) -> dict[str, Any]:
         raise source.problem(path, message) from error
     for path, message in _senses(loaded):
         raise source.problem(path, message)
+    if only_on not in (None, loaded["on"]):
+        raise source.problem(("on",), f"a playbook is for {only_on}s here; write `on: {only_on}`")
     return loaded
 
 

@@ -30,3 +30,11 @@ class PlaybookRunSchema(MembersSchema):
         keys=fields.String(),
         metadata={"description": "Values by name, in the type of each.", "example": {}},
     )
+
+
+class OwnPlaybookRunSchema(StrictSchema):
+    inputs = fields.Dict(
+        keys=fields.String(),
+        load_default=dict,
+        metadata={"description": "Values by name, in the type of each.", "example": {}},
+    )

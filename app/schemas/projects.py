@@ -55,11 +55,15 @@ class CloneSchema(StrictSchema):
 
 
 class ProjectUpdateSchema(StrictSchema):
-    """To mend a clone that failed, before it is tried again. `git_credential_id` may change at any time."""
+    """To mend a clone that failed, before it is tried again. `git_credential_id` may change at any time, and
+    `allow_own_playbooks`, by an admin."""
 
     git_url = git_url()
     branch = branch()
     git_credential_id = an_id(allow_none=True, metadata={"description": "Null: none."})
+    allow_own_playbooks = StrictBoolean(
+        metadata={"description": "Playbooks in the project's `.bareboat` may be run. For admins."}
+    )
 
     @validates_schema
     def _ensure_something(self, data: dict[str, Any], **kwargs: Any) -> None:
@@ -125,6 +129,7 @@ class ProjectSchema(StrictSchema):
     last_synced_at = fields.AwareDateTime(format="iso", allow_none=True)
     created_at = fields.AwareDateTime(format="iso")
     git_credential_id = fields.Integer(allow_none=True, metadata={"example": 1})
+    allow_own_playbooks = fields.Boolean(metadata={"example": False})
 
 
 class CommitSchema(StrictSchema):

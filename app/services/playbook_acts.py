@@ -7,11 +7,9 @@ the log, where the node's program has put it.
 from collections.abc import Sequence
 from typing import Any
 
-from flask import current_app
-
 from app.commands import steps as commands
 from app.commands.giturl import GitUrl
-from app.commands.paths import ProjectName, ProjectsRoot
+from app.commands.paths import ProjectName
 from app.commands.steps import Step
 from app.db import release
 from app.errors import ActFailed, ActTimedOut, BareboatError
@@ -20,21 +18,20 @@ from app.jobs.journal import log_size, read_log
 from app.models import Job, JobState, Node
 from app.services.act_output import StepsOutput
 from app.services.nodes import find_node, get_node
-from app.services.playbooks import node_steps, project_steps
+from app.services.playbooks import ensure_may_have, node_steps, project_steps
 from app.services.project_acts import act_kind, settle_command, syncing
 from app.services.project_commands import find_head, output_limit
 from app.services.projects import get_project
 from app.services.runtime import runtime
-from app.services.steps_client import StepsClient
-from app.services.targets import build_target
-from app.services.worker_client import GitPolicy
+from app.services.steps_client import StepsClient, build_steps_client
 
 
 def perform_project_playbook(context: JobContext) -> None:
     """The rules are held once more, as they are now."""
     params, project = context.order.params, get_project(context.order.project_id or 0)
+    ensure_may_have(project, params)
     steps = project_steps(params["steps"], project)
-    client, name, url = _client(project.node), ProjectName(project.name), GitUrl.parse(project.git_url)
+    client, name, url = build_steps_client(project.node), ProjectName(project.name), GitUrl.parse(project.git_url)
     begins = f"playbook {params['name']} in {project.name} on node {project.node.name}"
     release()
     if log_size(context.order.job_id) == 0:
@@ -55,16 +52,9 @@ def perform_node_playbook(context: JobContext) -> None:
 
 def home_client(node: Node) -> StepsClient:
     """Whose place is the account's home. Lets the database go, and asks the node where that is."""
-    client = _client(node)
+    client = build_steps_client(node)
     release()
     return client.at(client.home())
-
-
-def _client(node: Node) -> StepsClient:
-    config = current_app.config
-    policy = GitPolicy(tuple(config["ALLOWED_GIT_SCHEMES"]), tuple(config["DENIED_NETWORKS"]))
-    root, longest = ProjectsRoot(node.projects_root), config["JOB_TIMEOUT_SECONDS"]
-    return StepsClient(runtime().nodes, build_target(node), root, policy, longest)
 
 
 def _say(context: JobContext, *lines: str) -> None:

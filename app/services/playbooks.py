@@ -1,7 +1,7 @@
 """Playbooks of this installation: listed, read, checked, and made into jobs. What the jobs do: playbook_acts.py."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,31 +10,23 @@ from flask import current_app
 from app.commands.argv import Rules, UserCommand, account_command, user_command
 from app.commands.paths import RelativePath
 from app.commands.steps import Step
-from app.errors import CommandNotAllowed, Forbidden, Invalid, NotFound, PlaybookInvalid
+from app.errors import CommandNotAllowed, Forbidden, Invalid, NotFound
 from app.models import Job, Node, Project, Role, Run
-from app.playbooks.playbook import Playbook, bound_inputs, bound_steps, is_name, load
+from app.playbooks.playbook import Listed, Playbook, bound_inputs, bound_steps, is_name, listed, load_bytes
 from app.playbooks.reader import SIZE_LIMIT_BYTES
 from app.services.events import Actor
 from app.services.nodes import get_node
+from app.services.own_playbooks import ensure_own_allowed, get_own_playbook
 from app.services.projects import act_job, ensure_ready, get_cloned_project
 
 _SUFFIX: Final = ".yml"
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One file: what it is for, or why it cannot be used."""
-
-    name: str
-    description: str | None = None
-    on: str | None = None
-    error: str | None = None
+_MOST_ID: Final = 2**31 - 1  # as PostgreSQL keeps ids
 
 
 def list_playbooks() -> list[Listed]:
     """By name. A file that is broken is listed with its error."""
     names = sorted(path.stem for path in _folder().glob(f"*{_SUFFIX}") if is_name(path.stem))
-    return [_listed(name) for name in names]
+    return [listed(name, partial(get_playbook, name)) for name in names]
 
 
 def get_playbook(name: str) -> Playbook:
@@ -49,26 +41,23 @@ def check_file(path: Path) -> Playbook:
     """Raises PlaybookInvalid naming file, line, key and what to write instead."""
     with path.open("rb") as file:
         data = file.read(SIZE_LIMIT_BYTES + 1)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise PlaybookInvalid(f"{path.name}:{line}: not UTF-8; write plain UTF-8 text") from error
-    return load(path.stem, path.name, text)
+    return load_bytes(path.stem, path.name, data)
 
 
 def run_params(params: Mapping[str, Any], on: str) -> dict[str, Any]:
     """`name` and `inputs`, with all inputs and the `steps` that they make: what is asked for is what is run, whatever
-    becomes of the file meanwhile. Raises Invalid under `params` or `inputs`, NotFound, PlaybookInvalid."""
+    becomes of the file meanwhile. With `project_id` it is that project's own playbook, which is asked for on its node.
+    Raises Invalid under `params` or `inputs`, NotFound, PlaybookInvalid; of an own one also what a look raises."""
     if not isinstance(params.get("name"), str) or not isinstance(params.get("inputs", {}), dict):
         raise Invalid(errors={"params": ["A playbook has its 'name', and 'inputs' by name."]})
-    if not params.keys() <= {"name", "inputs", "steps"}:
-        raise Invalid(errors={"params": ["A playbook has 'name' and 'inputs' only."]})
-    playbook = get_playbook(params["name"])
+    if not params.keys() <= {"name", "inputs", "steps", "project_id"} or not _is_owned_well(params):
+        raise Invalid(errors={"params": ["A playbook has 'name' and 'inputs', a project's own also 'project_id'."]})
+    owner = {name: params[name] for name in ("project_id",) if name in params}
+    playbook = get_own_playbook(owner["project_id"], params["name"]) if owner else get_playbook(params["name"])
     if playbook.on != on:
         raise Invalid(errors={"params": [f"The playbook {playbook.name} is for {playbook.on}s."]})
     inputs = bound_inputs(playbook, params.get("inputs", {}))
-    return {"name": playbook.name, "inputs": inputs, "steps": bound_steps(playbook, inputs)}
+    return {"name": playbook.name, "inputs": inputs, "steps": bound_steps(playbook, inputs)} | owner
 
 
 def ensure_may_run(playbook: Playbook, actor: Actor) -> None:
@@ -87,9 +76,18 @@ def begin(name: str, values: dict[str, Any], actor: Actor) -> Run:
     return runs.begin({"kind": f"{playbook.on}.playbook", "params": params} | asked, actor)
 
 
+def begin_own(project_id: int, name: str, inputs: Mapping[str, Any], actor: Actor) -> Run:
+    """A project's own playbook, on that project. Raises what a run raises, and what a look at the node does."""
+    from app.services import runs
+
+    params = {"name": name, "inputs": dict(inputs), "project_id": project_id}
+    return runs.begin({"kind": "project.playbook", "params": params, "project_ids": [project_id]}, actor)
+
+
 def project_job(project_id: int, params: Mapping[str, Any]) -> Job:
     """For the caller to queue; it is never tried again by itself. The rules of commands hold for every step."""
     project = get_cloned_project(project_id)
+    ensure_may_have(project, params)
     project_steps(params["steps"], project)
     job = act_job("project.playbook", project, dict(params))
     job.max_attempts = 1
@@ -103,6 +101,16 @@ def node_job(node_id: int, params: Mapping[str, Any]) -> Job:
     return Job(kind="node.playbook", node_id=node.id, node_name=node.name, params=dict(params), max_attempts=1)
 
 
+def ensure_may_have(project: Project, params: Mapping[str, Any]) -> None:
+    """A project's own playbook runs there only, and while an admin allows it. Raises Invalid, WrongState."""
+    owner_id = params.get("project_id")
+    if owner_id is None:
+        return
+    if owner_id != project.id:
+        raise Invalid(f"The playbook {params['name']} is project {owner_id}'s own; run it on that project only.")
+    ensure_own_allowed(project)
+
+
 def project_steps(raw: Sequence[Mapping[str, Any]], project: Project) -> list[Step]:
     """Facts filled in, and every step held to the rules of commands in this project."""
     facts = {"project": {"name": project.name, "path": project.path}, "node": _facts(project.node)}
@@ -112,6 +120,11 @@ def project_steps(raw: Sequence[Mapping[str, Any]], project: Project) -> list[St
 def node_steps(raw: Sequence[Mapping[str, Any]], node: Node) -> list[Step]:
     facts = {"node": _facts(node)}
     return [_step(step, account_command(_filled(step, facts), _rules()), step["cwd"]) for step in raw]
+
+
+def _is_owned_well(params: Mapping[str, Any]) -> bool:
+    owner_id = params.get("project_id", 0)
+    return isinstance(owner_id, int) and not isinstance(owner_id, bool) and 0 <= owner_id <= _MOST_ID
 
 
 def _project_step(number: int, step: Mapping[str, Any], facts: Mapping[str, Any], project: Project) -> Step:
@@ -168,14 +181,6 @@ def _rules() -> Rules:
 
 def _longest() -> int:
     return int(current_app.config["JOB_TIMEOUT_SECONDS"])
-
-
-def _listed(name: str) -> Listed:
-    try:
-        playbook = get_playbook(name)
-    except PlaybookInvalid as error:
-        return Listed(name, error=error.message)
-    return Listed(name, playbook.description, playbook.on)
 
 
 def _folder() -> Path:

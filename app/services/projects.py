@@ -16,6 +16,7 @@ from app.commands.paths import ProjectName
 from app.commands.refs import GitRef
 from app.db import db, release, unit_of_work
 from app.errors import (
+    Forbidden,
     HostKeyUnpinned,
     Invalid,
     KeyMissing,
@@ -27,7 +28,7 @@ from app.errors import (
     WrongState,
     naming,
 )
-from app.models import Job, Node, NodeStatus, Project, ProjectStatus
+from app.models import Job, Node, NodeStatus, Project, ProjectStatus, Role
 from app.services import jobs
 from app.services.credentials import ensure_fits
 from app.services.events import Actor, changes, event
@@ -143,18 +144,17 @@ def request_delete(project_id: int, force: bool, actor: Actor, *, forget: bool =
 
 
 def update_project(project_id: int, values: dict[str, Any], actor: Actor) -> Project:
-    """`git_url` and `branch` while nothing is cloned yet; `git_credential_id` (None: none) at any time."""
+    """`git_url` and `branch` while nothing is cloned yet; `git_credential_id` (None: none) at any time, as
+    `allow_own_playbooks`, which is for admins."""
     project = get_project(project_id)
-    if project.cloned_at is not None and values.keys() != {"git_credential_id"}:
+    if "allow_own_playbooks" in values and not actor.role.includes(Role.ADMIN):
+        raise Forbidden("Whether a project's own playbooks are run is for admins to say; ask one.")
+    if project.cloned_at is not None and not values.keys() <= {"git_credential_id", "allow_own_playbooks"}:
         raise WrongState(
             f"Project {project.name} is on its node already; check out another branch there, or clone anew."
         )
-    if under_way := jobs.find_job_under_way(project_id):
-        raise jobs.busy_with(under_way)
-    url = ensure_git_url(values["git_url"]) if "git_url" in values else GitUrl.parse(project.git_url)
-    ensure_fits(values.get("git_credential_id", project.git_credential_id), url)
-    if values.get("branch"):
-        GitRef(values["branch"])
+    if values.keys() != {"allow_own_playbooks"}:
+        _ensure_mendable(project, values)
     told = changes(project, values)
     with unit_of_work() as session:
         for name, value in values.items():
@@ -169,8 +169,19 @@ def read_status(project_id: int) -> LiveStatus:
     ensure_ready(project.node, is_change=False)
     client, name, url = build_worker_client(project.node), ProjectName(project.name), GitUrl.parse(project.git_url)
     release()
-    with _one_look():
+    with one_look():
         return client.project_status(name, url)
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """Whoever may read may look, and a silent node takes its time: requests that wait must leave room for others."""
+    if not _looks.acquire(blocking=False):
+        raise Throttled("Too many working trees are being looked at just now; try again in a few seconds.")
+    try:
+        yield
+    finally:
+        _looks.release()
 
 
 def ensure_ready(node: Node, *, is_change: bool = True) -> None:
@@ -216,15 +227,13 @@ def act_job(kind: str, project: Project, params: dict[str, Any]) -> Job:
     )
 
 
-@contextmanager
-def _one_look() -> Iterator[None]:
-    """Whoever may read may look, and a silent node takes its time: requests that wait must leave room for others."""
-    if not _looks.acquire(blocking=False):
-        raise Throttled("Too many working trees are being looked at just now; try again in a few seconds.")
-    try:
-        yield
-    finally:
-        _looks.release()
+def _ensure_mendable(project: Project, values: dict[str, Any]) -> None:
+    if under_way := jobs.find_job_under_way(project.id):
+        raise jobs.busy_with(under_way)
+    url = ensure_git_url(values["git_url"]) if "git_url" in values else GitUrl.parse(project.git_url)
+    ensure_fits(values.get("git_credential_id", project.git_credential_id), url)
+    if values.get("branch"):
+        GitRef(values["branch"])
 
 
 def _store_clone(node: Node, wanted: dict[str, Any], actor: Actor) -> Job:

@@ -57,6 +57,8 @@ def _command_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
 
 def _playbook_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
     """The file counts as it is when it is run, so its steps are not stored."""
+    if "project_id" in params:
+        raise Invalid(errors={"params": ["A project's own playbook takes no schedule; name one of PLAYBOOKS_DIR."]})
     try:
         complete = run_params(params, "project")
     except (Invalid, NotFound) as error:

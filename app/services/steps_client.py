@@ -1,15 +1,30 @@
-"""StepsClient: a WorkerClient that also runs the steps of playbooks, in projects and in the account's home."""
+"""StepsClient: a WorkerClient that also runs the steps of playbooks, in projects and in the account's home, and reads
+those that a project has of its own."""
 
 from collections.abc import Sequence
 from typing import Self
 
+from flask import current_app
+
 from app.commands import steps
 from app.commands.durable import Limits, Offsets
-from app.commands.paths import ProjectName, ProjectsRoot
+from app.commands.ownplaybooks import OwnFile, own_playbooks, parse_own_playbooks
+from app.commands.paths import ProjectName, ProjectsRoot, RelativePath
 from app.commands.steps import Step
 from app.errors import ActFailed, UnsafePath
+from app.models import Node
 from app.services.act_output import Act, RawOutput
-from app.services.worker_client import WorkerClient, ensure_succeeded
+from app.services.runtime import runtime
+from app.services.targets import build_target
+from app.services.worker_client import GitPolicy, WorkerClient, ensure_succeeded
+
+
+def build_steps_client(node: Node) -> "StepsClient":
+    """With no row in it: let the database go before using it."""
+    config = current_app.config
+    policy = GitPolicy(tuple(config["ALLOWED_GIT_SCHEMES"]), tuple(config["DENIED_NETWORKS"]))
+    root, longest = ProjectsRoot(node.projects_root), config["JOB_TIMEOUT_SECONDS"]
+    return StepsClient(runtime().nodes, build_target(node), root, policy, longest)
 
 
 class StepsClient(WorkerClient):
@@ -28,6 +43,16 @@ class StepsClient(WorkerClient):
     def at(self, root: ProjectsRoot) -> Self:
         """The same node, with another place for acts and their processes."""
         return type(self)(self._nodes, self._target, root, self._policy, self._timeout_seconds)
+
+    def list_own_playbooks(self, name: ProjectName, file: RelativePath | None, file_bytes: int) -> tuple[OwnFile, ...]:
+        """The files in the project's `.bareboat`, or this one if it is there; not more than so many bytes of each.
+        Empty where there is no such folder. Raises PlaybookInvalid when there are too many."""
+        command = own_playbooks(self._root, name, file, file_bytes=file_bytes)
+        result = self._nodes.read(self._target, command)
+        if result.reason == "folder_missing":
+            return ()
+        ensure_succeeded(result, command)
+        return parse_own_playbooks(result.stdout)
 
     def run_steps(
         self,

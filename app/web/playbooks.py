@@ -49,7 +49,7 @@ def _values(name: str) -> dict[str, Any]:
     ids = chosen(field)
     if not ids:
         raise Invalid(f"Choose at least one {playbook.on}.")
-    values: dict[str, Any] = {field: ids, "inputs": _inputs(playbook.inputs)}
+    values: dict[str, Any] = {field: ids, "inputs": typed_inputs(playbook.inputs)}
     for waves in ("concurrency", "max_failures"):
         if (text := request.form.get(waves, "").strip()) and text.isdecimal() and len(text) < 6:
             values[waves] = int(text)
@@ -58,7 +58,7 @@ def _values(name: str) -> dict[str, Any]:
     return values
 
 
-def _inputs(asked: Any) -> dict[str, Any]:
+def typed_inputs(asked: Any) -> dict[str, Any]:
     """Texts as the values that they stand for; an empty one counts as absent."""
     found: dict[str, Any] = {}
     for name, about in asked.items():
