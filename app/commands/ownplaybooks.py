@@ -41,8 +41,9 @@ def own_playbooks(
 def parse_own_playbooks(output: bytes) -> tuple[OwnFile, ...]:
     """Raises PlaybookInvalid when there are too many of them, or too much in them."""
     tokens = output.split(b"\0")
-    if len(output) >= ALL_LIMIT_BYTES or len(tokens) % _PARTS != 1:
-        raise PlaybookInvalid(f"{FOLDER}: its playbooks have more than {ALL_LIMIT_BYTES // 1024} KiB; make them fewer")
+    if len(output) >= ALL_LIMIT_BYTES or len(tokens) % _PARTS != 1 or tokens[-1]:
+        most = f"together they have at most {ALL_LIMIT_BYTES // 1024} KiB"
+        raise PlaybookInvalid(f"{FOLDER}: its playbooks cannot be read whole; {most}; make them fewer")
     files = [_file(*tokens[place : place + _PARTS]) for place in range(0, len(tokens) - 1, _PARTS)]
     if len(files) > FILES_LIMIT:
         raise PlaybookInvalid(f"{FOLDER}: it has more than {FILES_LIMIT} playbooks; make them fewer")

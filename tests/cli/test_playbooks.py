@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Installation
 from tests.cli.test_schedules import with_project
+from tests.support.forge import Forge
 
 
 def test_playbooks_are_listed_shown_and_run(installed: Installation) -> None:
@@ -33,3 +36,25 @@ def test_a_wrong_input_is_named(installed: Installation) -> None:
     refused = installed.run("playbook", "run", "example", "--project", "shop", "--input", "times=many")
     assert (refused.exit_code, "Write a whole number." in refused.stderr) == (1, True)
     assert "NAME=VALUE" in installed.run("playbook", "run", "example", "--project", "shop", "--input", "x").stderr
+
+
+@pytest.mark.ssh
+def test_a_project_s_own_are_allowed_listed_and_run(enrolled: Installation, forge: Forge) -> None:
+    enrolled.ok("project", "clone", "app", forge.url, "--node", "here", "--wait")
+    folder = Path(enrolled.json("project", "list")[0]["path"], ".bareboat")
+    folder.mkdir()
+    (folder / "touch.yml").write_text(
+        "description: Makes one.\ninputs:\n  file: {default: made}\n"
+        "steps:\n  - {name: a, run: [touch, {input: file}]}\n"
+    )
+    assert "an admin allows it" in enrolled.run("project", "playbooks", "app").stderr
+    assert enrolled.ok("project", "allow-playbooks", "app") == "app may run playbooks of its own"
+    (row,) = enrolled.json("project", "playbooks", "app")
+    assert (row["name"], row["error"]) == ("touch", None)
+    assert "Makes one." in enrolled.ok("project", "playbooks", "app", "--node", "here")
+    run = ("playbook", "run", "touch", "--own", "--project", "app")
+    assert "1 changed" in enrolled.ok(*run, "--input", "file=there", "--wait")
+    assert (folder.parent / "there").exists()
+    assert "--own wants one --project" in enrolled.run(*run, "--project", "other").stderr
+    enrolled.ok("project", "allow-playbooks", "app", "--no")
+    assert enrolled.run(*run).exit_code == 1

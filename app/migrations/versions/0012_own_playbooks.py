@@ -15,8 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("project") as project:
-        project.add_column(sa.Column("allow_own_playbooks", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("project", sa.Column("allow_own_playbooks", sa.Boolean(), server_default=sa.false(), nullable=False))
 
 
 def downgrade() -> None:
