@@ -18,6 +18,7 @@ class Overlap(StrEnum):
 
     SKIP = "skip"
     QUEUE = "queue"
+    REPLACE = "replace"
 
 
 class CatchUp(StrEnum):

@@ -31,7 +31,10 @@ def _timezone() -> Text:
 
 
 def _overlap() -> fields.Enum:
-    about = {"description": "When the project is busy: `skip` this time, or `queue` one run until it is free."}
+    words = (
+        "When the project is busy: `skip` this time, `queue` one run until it is free, or `replace` the earlier run."
+    )
+    about = {"description": words}
     return fields.Enum(Overlap, by_value=True, metadata=about | {"example": "skip"})
 
 

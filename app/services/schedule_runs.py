@@ -13,7 +13,7 @@ from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.db import db, unit_of_work, utcnow
-from app.errors import BareboatError, Invalid, Throttled
+from app.errors import BareboatError, Invalid, Throttled, WrongState
 from app.jobs.cron import next_due
 from app.models import CHANGING_STATES, CatchUp, Job, Overlap, Role, RunOutcome, Schedule, ScheduledRun
 from app.services import jobs
@@ -35,6 +35,7 @@ def run_due_schedules() -> None:
     _replan(now)
     for schedule_id, due_at in _due(now):
         _take(schedule_id, due_at, now)
+    _clear_the_way()
     for run_id in _startable():
         _start(run_id)
 
@@ -90,6 +91,20 @@ def _store_run(session: Any, schedule: Schedule, due_at: datetime, now: datetime
 def _waits(session: Any, schedule_id: int) -> bool:
     found = select(ScheduledRun.id).filter_by(schedule_id=schedule_id, outcome=RunOutcome.WAITING).limit(1)
     return session.scalar(found) is not None
+
+
+def _clear_the_way() -> None:
+    """Where a run replaces, the earlier job of the same schedule is asked to stop; jobs of others are waited for."""
+    rows = select(Job.id, Schedule.name).join(Schedule, Schedule.project_id == Job.project_id).join(ScheduledRun)
+    rows = rows.where(Schedule.overlap == Overlap.REPLACE, ScheduledRun.outcome == RunOutcome.WAITING)
+    rows = rows.where(Job.state.in_(CHANGING_STATES), Job.cancel_requested_at.is_(None))
+    for job_id, name in db.session.execute(
+        rows.where(Job.requested_by == _requester(Schedule.name)).limit(BATCH)
+    ).all():
+        try:
+            jobs.request_cancel(job_id, Actor(_requester(name), Role.OPERATOR))
+        except WrongState:  # it has ended meanwhile
+            continue
 
 
 def _startable() -> list[int]:
@@ -169,4 +184,9 @@ def _next(schedule: Schedule, after: datetime) -> datetime | None:
 
 
 def _actor(schedule: Schedule) -> Actor:
-    return Actor(f"schedule {schedule.name}", Role.OPERATOR)
+    return Actor(_requester(schedule.name), Role.OPERATOR)
+
+
+def _requester(name: Any) -> Any:
+    """A name, or the column of names."""
+    return "schedule " + name

@@ -85,7 +85,7 @@ def test_all_fields_may_be_given(operator: FlaskClient, project_id: int) -> None
         ({"timezone": "Mars/Olympus"}, "timezone"),
         ({"kind": "project.delete"}, "kind"),
         ({"params": {"strategy": "x"}}, "params"),
-        ({"overlap": "replace"}, "overlap"),
+        ({"overlap": "pause"}, "overlap"),
         ({"catch_up": "all"}, "catch_up"),
         ({"enabled": "yes"}, "enabled"),
         ({"next_run_at": "2027-01-01T00:00:00Z"}, "next_run_at"),

@@ -194,6 +194,37 @@ def test_where_that_is_the_policy_it_waits_for_the_project(schedule_id: int, clo
     assert schedules.get_schedule(schedule_id).last_job_id == 2
 
 
+def test_where_that_is_the_policy_the_earlier_run_is_replaced(schedule_id: int, clock: Callable[..., None]) -> None:
+    """Here it has not begun, so it ends at once; the new one runs in its place."""
+    change(schedule_id, overlap="replace")
+    tick(clock, NOW)
+    tick(clock, NOW + HOUR)
+    first, second = db.session.scalars(select(Job).order_by(Job.id)).all()
+    assert (first.state, second.state) == (JobState.CANCELLED, JobState.QUEUED)
+    assert runs() == [(DUE, "queued"), (DUE + HOUR, "queued")]
+
+
+def test_an_earlier_run_is_replaced_when_its_end_is_proved(schedule_id: int, clock: Callable[..., None]) -> None:
+    change(schedule_id, overlap="replace")
+    tick(clock, NOW)
+    with unit_of_work() as session:
+        session.scalars(select(Job)).one().state = JobState.RUNNING
+    tick(clock, NOW + HOUR)
+    assert db.session.scalars(select(Job)).one().cancel_requested_at is not None
+    assert runs() == [(DUE, "queued"), (DUE + HOUR, "waiting")]
+    end_all_jobs()
+    tick(clock, NOW + HOUR)
+    assert (runs(), job_count()) == ([(DUE, "queued"), (DUE + HOUR, "queued")], 2)
+
+
+def test_a_job_of_somebody_else_is_not_replaced(schedule_id: int, clock: Callable[..., None]) -> None:
+    change(schedule_id, overlap="replace")
+    projects.request_checkout(schedules.get_schedule(schedule_id).project_id, "main", OTTO)
+    tick(clock, NOW)
+    assert db.session.scalars(select(Job)).one().state is JobState.QUEUED
+    assert runs() == [(DUE, "waiting")]
+
+
 def test_what_waits_is_cancelled_when_the_schedule_is_turned_off(schedule_id: int, clock: Callable[..., None]) -> None:
     change(schedule_id, overlap="queue")
     projects.request_checkout(schedules.get_schedule(schedule_id).project_id, "main", OTTO)

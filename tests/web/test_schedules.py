@@ -53,7 +53,7 @@ def test_a_schedule_is_made_and_shown_as_its_zone_s_clock_will(project_id: int, 
         ("cron", "0 25 * * *", "The hour '25' is not allowed"),
         ("timezone", "Berlin", "Not a time zone"),
         ("name", "<script>alert(1)</script>", "starts with a letter or digit"),
-        ("overlap", "replace", "Must be one of"),
+        ("overlap", "pause", "Must be one of"),
         ("params", "strategy=force", "A pull has 'strategy' only"),
     ],
 )

@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("cron", sa.String(length=255), nullable=False),
         sa.Column("timezone", sa.String(length=64), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
-        sa.Column("overlap", _words("overlap", "skip", "queue"), nullable=False),
+        sa.Column("overlap", _words("overlap", "skip", "queue", "replace"), nullable=False),
         sa.Column("catch_up", _words("catchup", "skip", "once"), nullable=False),
         sa.Column("next_run_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_run_at", sa.DateTime(timezone=True), nullable=True),
