@@ -27,9 +27,9 @@ concurrency = click.option("--concurrency", type=int, help="Jobs at a time.  [de
 max_failures = click.option("--max-failures", type=int, help="Begin no further one after so many failures.")
 
 
-@click.group(cls=Acts)
+@click.group("runs", cls=Acts)
 def run() -> None:
-    """Runs: one act on many projects or nodes."""
+    """Runs: one act on many projects or nodes. (`flask run` is flask's own server.)"""
 
 
 @run.command("start", context_settings={"ignore_unknown_options": True})
@@ -100,7 +100,7 @@ def retry_run(run_id: int, skipped: bool, wait: bool) -> None:
 def conclude(row: Run, wait: bool) -> None:
     """Without waiting: a running Bareboat goes on with it. Waiting ends with status 1 unless all of it was done."""
     if not wait:
-        return click.echo(f"Run {row.id} ({row.kind} on {row.size}) is begun; see: run show {row.id}")
+        return click.echo(f"Run {row.id} ({row.kind} on {row.size}) is begun; see: runs show {row.id}")
     row = _to_the_end(row.id)
     counted = ", ".join(f"{count} {state}" for state, count in row.recap.items() if count)
     click.echo(f"Run {row.id} {row.state.value}: {counted}")
@@ -128,7 +128,7 @@ def _to_the_end(run_id: int) -> Run:
             leases.tick()
             time.sleep(_LOOK_SECONDS)
     except KeyboardInterrupt:
-        click.echo(f"Left; the run goes on or is found later: run show {run_id}", err=True)
+        click.echo(f"Left; the run goes on or is found later: runs show {run_id}", err=True)
         click.get_current_context().exit(_INTERRUPTED)
     return runs.with_recap(runs.get_run(run_id))
 

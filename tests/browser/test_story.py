@@ -28,6 +28,7 @@ def test_from_an_empty_installation_to_a_project_and_back(
     fresh_sshd.authorize(_make_key(page))
     _add_node(page, fresh_sshd, root)
     _pin_and_probe(page, fresh_sshd)
+    _whole_menu_is_seen(page)
     gate = make_gate(forge.port)
     _clone(page, forge.url.replace(str(forge.port), str(gate.port)), gate)
     assert (root / "shop" / "README").read_text() == "hello\n"
@@ -99,6 +100,16 @@ def _pin_and_probe(page: Page, sshd: SshdServer) -> None:
     expect(page.locator("#status")).to_contain_text("Online")
 
 
+def _whole_menu_is_seen(page: Page) -> None:
+    """Its last link, too: what is cut off at the side is not found by anybody."""
+    menu = page.get_by_role("navigation", name="Main")
+    last = menu.get_by_role("link", name="Events").bounding_box()
+    frame = menu.bounding_box()
+    assert last
+    assert frame
+    assert last["x"] + last["width"] <= frame["x"] + frame["width"]
+
+
 def _clone(page: Page, url: str, gate: Gate) -> None:
     """Nothing is reloaded by hand: the page follows the job by itself."""
     _fill_clone(page, url)
@@ -107,6 +118,7 @@ def _clone(page: Page, url: str, gate: Gate) -> None:
     gate.open()
     expect(_state(page)).to_have_text(re.compile("Active"))
     expect(page.get_by_text("Clean: nothing is changed")).to_be_visible()
+    expect(page).to_have_title("shop · Bareboat")
     expect(page.locator("pre.log")).to_contain_text("HEAD is")
 
 

@@ -16,7 +16,7 @@ def test_playbooks_are_listed_shown_and_run(installed: Installation) -> None:
     given = ("--input", "times=3", "--input", "loud=true", "--input", "greeting=a=b")
     begun = installed.ok("playbook", "run", "example", "--project", "shop", *given)
     assert begun.startswith("Run 1 (project.playbook on 1) is begun")
-    inputs = installed.json("run", "show", "1")["params"]["inputs"]
+    inputs = installed.json("runs", "show", "1")["params"]["inputs"]
     assert inputs == {"greeting": "a=b", "times": 3, "loud": True, "place": "here"}
     assert "project.playbook" not in installed.run("playbook", "run", "node-report", "--node", "web-1").stdout
 

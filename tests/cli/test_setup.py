@@ -1,6 +1,8 @@
 import stat
 
-from tests.cli.conftest import PASSWORD, Installation
+from flask.cli import FlaskGroup
+
+from tests.cli.conftest import PASSWORD, Installation, end
 
 
 def test_init_makes_all_that_a_start_needs_and_shows_the_password_once(bare: Installation) -> None:
@@ -59,3 +61,12 @@ def test_with_another_master_key_nothing_is_done_until_it_is_accepted(installed:
     assert installed.run("user", "list").exit_code == 1
     installed.ok("init", "--accept-master-key")
     assert "admin" in installed.ok("user", "list")
+
+
+def test_no_command_is_hidden_by_one_of_flask_s_own(bare: Installation) -> None:
+    """`flask run` is the development server, whatever an application calls `run`: flask looks at its own first."""
+    app = bare.app()
+    try:
+        assert set(app.cli.commands) & set(FlaskGroup().commands) == set()
+    finally:
+        end(app)
