@@ -6,6 +6,7 @@ from app.api.blueprint import Blueprint
 from app.edge.identity import actor
 from app.schemas.hostkeys import (
     ApprovalSchema,
+    ExpectedKeySchema,
     HostKeySchema,
     ImportedPinsSchema,
     KnownHostsSchema,
@@ -13,7 +14,8 @@ from app.schemas.hostkeys import (
     PinSchema,
     QuarantineSchema,
 )
-from app.services import hostkeys, nodes, quarantine
+from app.schemas.nodes import NodeSchema
+from app.services import hostkeys, nodes, quarantine, rebuilds
 
 blueprint = Blueprint("host-keys", "/nodes/<id:node_id>", "Who a node must prove to be, before anything is said to it.")
 
@@ -74,6 +76,30 @@ def approve_host_key(values: dict[str, str], node_id: int) -> Any:
     It takes the place of all keys that were pinned, and held jobs go on. Only the key with this fingerprint.
     """
     return quarantine.approve(node_id, values["fingerprint"], actor())
+
+
+@blueprint.post("/expected-key")
+@blueprint.guard("admin", 404, 409)
+@blueprint.arguments(ExpectedKeySchema)
+@blueprint.response(200, NodeSchema)
+def expect_host_key(values: dict[str, int], node_id: int) -> Any:
+    """Expect one new host key
+
+    For a planned rebuild: the first key that the node shows within these hours, and that is not pinned, takes the place
+    of all pinned ones, once. Asked again, the new time counts. 409 for a node in quarantine, or without a pin.
+    """
+    return rebuilds.expect_key(node_id, values["hours"], actor())
+
+
+@blueprint.delete("/expected-key")
+@blueprint.guard("admin", 404, 409)
+@blueprint.response(204)
+def cancel_expected_host_key(node_id: int) -> None:
+    """Expect no new host key any more
+
+    409 `wrong_state` where none is expected: it may have been shown already, so look at the pins.
+    """
+    rebuilds.cancel_expected_key(node_id, actor())
 
 
 @blueprint.post("/host-keys/import")

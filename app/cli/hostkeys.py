@@ -9,8 +9,8 @@ from app.cli.nodes import node
 from app.cli.show import as_json, print_json, print_table
 from app.errors import Invalid
 from app.models import HostKey
-from app.schemas.hostkeys import ApprovalSchema, HostKeySchema, OfferedKeySchema, PinSchema
-from app.services import hostkeys, quarantine
+from app.schemas.hostkeys import ApprovalSchema, ExpectedKeySchema, HostKeySchema, OfferedKeySchema, PinSchema
+from app.services import hostkeys, quarantine, rebuilds
 from app.services.nodes import get_node_by_name
 
 
@@ -50,6 +50,23 @@ def approve_node(name: str, fingerprint: str) -> None:
     values = load(ApprovalSchema(), {"fingerprint": fingerprint})
     pin = quarantine.approve(get_node_by_name(name).id, values["fingerprint"], actor())
     click.echo(f"Pinned {pin.type} {pin.fingerprint}, and nothing else")
+
+
+@node.command("expect-new-key")
+@click.argument("name")
+@click.option("--hours", type=int, help="For so long, at most 24.  [default: 1]")
+@click.option("--cancel", "is_cancel", is_flag=True, help="Expect none any more.")
+def expect_new_key(name: str, hours: int | None, is_cancel: bool) -> None:
+    """Before a planned rebuild: the first new host key that the node shows takes the place of the pinned ones, once."""
+    node_id = get_node_by_name(name).id
+    if is_cancel and hours is not None:
+        raise click.UsageError("Give either --hours or --cancel.")
+    if is_cancel:
+        rebuilds.cancel_expected_key(node_id, actor())
+        return click.echo(f"Node {name} is not expected to show a new host key any more")
+    asked = load(ExpectedKeySchema(), {"hours": hours} if hours is not None else {})
+    until = rebuilds.expect_key(node_id, asked["hours"], actor()).expected_key_until
+    return click.echo(f"One new host key of {name} is pinned by itself until {until:%Y-%m-%d %H:%M:%S} UTC")
 
 
 @node.command("pins")

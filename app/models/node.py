@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db import Base, UtcDateTime
+from app.db import Base, UtcDateTime, utcnow
 from app.models.columns import CreatedAt, Id, Name, Words, state_column
 from app.models.key import SSHKey
 
@@ -22,7 +22,8 @@ class Node(Base):
     """`status_reason` is a stable word, `status_detail` the sentence for people.
 
     `offered_host_keys` are the lines (`type base64`) seen at the last scan, or at a mismatch; they are not trusted,
-    only offered for pinning. `failures` counts probes missed in a row; `next_probe_at` spreads and backs them off.
+    only offered for pinning. Until `key_window_until` one of them may replace the pins, as `key_window_by` has
+    said; see `services.rebuilds`. `failures` counts probes missed in a row; `next_probe_at` spreads and backs them off.
     """
 
     __tablename__ = "node"
@@ -52,6 +53,8 @@ class Node(Base):
     next_probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     offered_host_keys: Mapped[list[str]] = mapped_column(JSON, default=list)
     offered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    key_window_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    key_window_by: Mapped[str | None] = mapped_column(String(255))
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
 
     ssh_key: Mapped[SSHKey | None] = relationship(lazy="joined")
@@ -59,6 +62,12 @@ class Node(Base):
     host_keys: Mapped[list["HostKey"]] = relationship(
         back_populates="node", cascade="all, delete-orphan", lazy="selectin", order_by="HostKey.id"
     )
+
+    @property
+    def expected_key_until(self) -> datetime | None:
+        """Until when it may show one new host key. None: it may not."""
+        until = self.key_window_until
+        return until if until is not None and until > utcnow() else None
 
 
 class HostKey(Base):

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, pre_load, validates_schema
 
-from app.schemas.base import LongText, StrictSchema, Text
+from app.schemas.base import LongText, StrictSchema, Text, whole_number
 
 _EXAMPLE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHn0…"
 
@@ -63,6 +63,15 @@ class ApprovalSchema(StrictSchema):
             "description": "Of the key that the node shows now, read on its console.",
             "example": "SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDVrqwIUNGD3f0Pz5c",
         },
+    )
+
+
+class ExpectedKeySchema(StrictSchema):
+    hours = whole_number(
+        1,
+        24,
+        load_default=1,
+        metadata={"description": "For so long one new host key is expected.", "example": 1},
     )
 
 

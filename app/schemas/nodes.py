@@ -103,6 +103,11 @@ class NodeSchema(StrictSchema):
     status_since = fields.AwareDateTime(format="iso", allow_none=True)
     last_seen_at = fields.AwareDateTime(format="iso", allow_none=True)
     latency_ms = fields.Float(allow_none=True, metadata={"example": 1.8})
+    expected_key_until = fields.AwareDateTime(
+        format="iso",
+        allow_none=True,
+        metadata={"description": "Until then one new host key is pinned by itself. Null: none is expected."},
+    )
     facts = fields.Dict(metadata={"description": "What the last good probe has learnt: system, git, disk …"})
     labels = fields.Dict(keys=fields.String(), values=fields.String(), metadata={"example": {"site": "berlin"}})
     cordoned = fields.Boolean()

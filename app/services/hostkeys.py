@@ -1,4 +1,6 @@
-"""Pinned host keys: scan (key exchange only), pin what an admin has compared, unpin."""
+"""Pinned host keys: scan (key exchange only), pin what an admin has compared, replace, unpin."""
+
+from typing import Any
 
 from app.db import db, release, unit_of_work, utcnow
 from app.errors import Invalid, NotFound, WrongState, naming
@@ -84,6 +86,17 @@ def unpin(node_id: int, host_key_id: int, actor: Actor) -> None:
         runtime().nodes.forget(before)
 
 
+def replace_pins(session: Any, node: Node, key: HostKeyLine, pinned_by: str) -> str:
+    """Within the caller's transaction: this key takes the place of all that was pinned, held jobs go on, and the node
+    is to be probed. Answers what was pinned, for an event. The caller forgets the node's connections afterwards."""
+    old = ", ".join(f"{pin.type} {pin.fingerprint}" for pin in node.host_keys)
+    row = HostKey(type=key.type, fingerprint=key.fingerprint, public_key=str(key), pinned_by=pinned_by)
+    node.host_keys[:] = [row]
+    _begin_anew(node)
+    claims.take_from_runners(session, node.id)
+    return old
+
+
 def _pin(node: Node, keys: list[HostKeyLine], actor: Actor) -> list[HostKey]:
     """A key that is pinned already stays as it is; for a new one, the node is to be probed at once."""
     pinned = {key.public_key: key for key in node.host_keys}
@@ -98,9 +111,15 @@ def _pin(node: Node, keys: list[HostKeyLine], actor: Actor) -> list[HostKey]:
             pinned[str(key)] = row
             node.host_keys.append(row)
             session.add(event(actor, "node.pin", f"node {node.name}", detail=f"{key.type} {key.fingerprint}"))
-        node.status, node.status_reason, node.status_detail = NodeStatus.UNKNOWN, None, None
-        node.failures, node.next_probe_at = 0, None
+        _begin_anew(node)
     if before is not None:
         runtime().nodes.forget(before)
     db.session.refresh(node)
     return [pinned[str(key)] for key in keys]
+
+
+def _begin_anew(node: Node) -> None:
+    """Its pins are others now: it is to be probed at once, and expected to show no further key."""
+    node.status, node.status_reason, node.status_detail = NodeStatus.UNKNOWN, None, None
+    node.failures, node.next_probe_at = 0, None
+    node.key_window_until = node.key_window_by = None

@@ -23,15 +23,17 @@ def list_probes(node_id: int, page: int, page_size: int) -> Page[Probe]:
 def probe_node(node_id: int) -> Probe:
     """Probe now, with facts, whatever the schedule says; the node's status follows."""
     _hold(node_id)
-    sightings.store({node_id: look(node_id)})
+    if sightings.store({node_id: look(node_id)}):
+        sightings.store({node_id: look(node_id)})  # the new key that was expected is pinned: now it is verified
     get_node(node_id)
     probe: Probe = db.session.scalars(_of(node_id).limit(1)).one()
     return probe
 
 
-def note_refusal(node_id: int, error: NodeError) -> None:
-    """A job did not get through the node's door: that counts as a probe."""
-    sightings.store({node_id: sightings.missed(utcnow(), error)})
+def note_refusal(node_id: int, error: NodeError) -> bool:
+    """A job did not get through the node's door: that counts as a probe. True: the host key for which it was refused is
+    pinned now, and the job has left its runner to be taken up anew."""
+    return node_id in sightings.store({node_id: sightings.missed(utcnow(), error)})
 
 
 def note_success(node_id: int) -> None:

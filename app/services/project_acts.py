@@ -10,7 +10,7 @@ from app.commands.giturl import GitUrl
 from app.commands.paths import ProjectName
 from app.commands.refs import GitRef
 from app.db import db, release, unit_of_work, utcnow
-from app.errors import NodeBusy, NodeError, ShuttingDown
+from app.errors import LeaseLost, NodeBusy, NodeError, ShuttingDown
 from app.jobs.context import JobContext, JobOrder
 from app.jobs.journal import log_size
 from app.jobs.registry import JobKind
@@ -206,8 +206,8 @@ def _project_of(job: Job) -> Project | None:
 
 def noting_refusals(perform: Callable[[JobContext], None]) -> Callable[[JobContext], None]:
     """A node that a job cannot reach counts as a missed probe, so that further attempts wait until it is back; a
-    refused login or a wrong host key takes it offline at once, until an admin has acted. A job that was done counts as
-    a probe that was answered."""
+    refused login or a wrong host key takes it offline at once, until an admin has acted; a new host key that an admin
+    expects is pinned, and the job is taken up again. A job that was done counts as a probe that was answered."""
 
     @wraps(perform)
     def performed(context: JobContext) -> None:
@@ -216,7 +216,8 @@ def noting_refusals(perform: Callable[[JobContext], None]) -> Callable[[JobConte
         except (ShuttingDown, NodeBusy):
             raise
         except NodeError as error:
-            note_refusal(context.order.node_id or 0, error)
+            if note_refusal(context.order.node_id or 0, error):
+                raise LeaseLost() from error
             raise
         note_success(context.order.node_id or 0)
 

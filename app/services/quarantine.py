@@ -8,10 +8,9 @@ from sqlalchemy import func, select
 
 from app.db import db, unit_of_work
 from app.errors import Invalid, WrongState
-from app.jobs import claims
-from app.models import CHANGING_STATES, HostKey, Job, Node, NodeStatus
+from app.models import CHANGING_STATES, HostKey, Job, Node
 from app.services.events import Actor, event
-from app.services.hostkeys import offered_keys
+from app.services.hostkeys import offered_keys, replace_pins
 from app.services.nodes import get_node
 from app.services.runtime import runtime
 from app.services.targets import find_target
@@ -74,18 +73,13 @@ def approve(node_id: int, fingerprint: str, actor: Actor) -> HostKey:
     if key is None:
         raise _other_key(node, offered)
     before = find_target(node)
-    old = ", ".join(f"{pin.type} {pin.fingerprint}" for pin in node.host_keys)
     with unit_of_work() as session:
-        row = HostKey(type=key.type, fingerprint=key.fingerprint, public_key=str(key), pinned_by=actor.name)
-        node.host_keys[:] = [row]
-        node.status, node.status_reason, node.status_detail = NodeStatus.UNKNOWN, None, None
-        node.failures, node.next_probe_at = 0, None
-        claims.take_from_runners(session, node_id)
+        old = replace_pins(session, node, key, actor.name)
         told = f"{key.type} {key.fingerprint} instead of {old}"
         session.add(event(actor, "node.approve", f"node {node.name}", detail=told))
     if before is not None:
         runtime().nodes.forget(before)
-    return row
+    return node.host_keys[0]
 
 
 def unpinned_keys(node: Node) -> list[HostKeyLine]:

@@ -24,6 +24,10 @@ from app.errors import (
 from app.models import Node, NodeStatus, Probe
 from app.services.changes_told import note_node, standing_of
 from app.services.events import SYSTEM, event
+from app.services.rebuilds import take_offered
+from app.services.runtime import runtime
+from app.services.targets import find_target
+from app.ssh.target import Target
 
 logger = logging.getLogger(__name__)
 
@@ -55,19 +59,26 @@ def missed(started_at: datetime, error: BareboatError) -> Sighting:
     return Sighting(started_at, reason=_reason(error), error=error)
 
 
-def store(seen: Mapping[int, Sighting]) -> None:
+def store(seen: Mapping[int, Sighting]) -> set[int]:
     """By node id. A node that was there and is there costs a row in two bulk statements; a node deleted meanwhile is
-    passed over."""
+    passed over. Answers the nodes that were refused for a host key that is pinned now: ask those anew."""
+    renewed: dict[int, Target | None] = {}
     columns = (Node.id, Node.status, Node.status_reason, Node.failures)
     with unit_of_work() as session:
         known = session.execute(select(*columns).where(Node.id.in_(seen))).all()
         _keep_steady(session, {row.id: seen[row.id] for row in known if _is_steady(row, seen[row.id])})
         for row in known:
             if not _is_steady(row, seen[row.id]):
-                _follow(session, session.get_one(Node, row.id), seen[row.id])
+                node = session.get_one(Node, row.id)
+                before = find_target(node) if isinstance(seen[row.id].error, HostKeyMismatch) else None
+                if _follow(session, node, seen[row.id]):
+                    renewed[row.id] = before
         probes = [_history(row, seen[row.id]) for row in known]
         if probes:
             session.execute(insert(Probe), probes)
+    for target in filter(None, renewed.values()):
+        runtime().nodes.forget(target)
+    return set(renewed)
 
 
 def note_alive(node_id: int) -> None:
@@ -94,18 +105,24 @@ def _keep_steady(session: Any, seen: Mapping[int, Sighting]) -> None:
     session.connection().execute(_STEADY, values)
 
 
-def _follow(session: Any, node: Node, seen: Sighting) -> None:
-    before, stood = node.status, standing_of(node)
-    if seen.error is None:
+def _follow(session: Any, node: Node, seen: Sighting) -> bool:
+    """Whether the key that the node was refused for is pinned now."""
+    before, stood, error = node.status, standing_of(node), seen.error
+    mismatch = _own_mismatch(error, node)
+    is_renewed = mismatch is not None and take_offered(session, node, mismatch)
+    if is_renewed:
+        node.next_probe_at = None
+    elif error is None:
         _note_success(node, seen)
     else:
-        _note_miss(node, seen.error, seen.reason)
+        _note_miss(node, error, seen.reason)
     if node.status != before:
         node.status_since = utcnow()
         logger.info("node %s is %s %s", node.id, node.status.value, node.status_reason or "")
         session.add(event(SYSTEM, "node.status", f"node {node.name}", node.status.value, node.status_reason))
     if standing_of(node) != stood:
         note_node(session, node)
+    return is_renewed
 
 
 def _history(row: Row[Any], seen: Sighting) -> dict[str, Any]:
@@ -145,14 +162,17 @@ def _note_miss(node: Node, error: BareboatError, reason: str | None) -> None:
     is_definite = isinstance(error, DEFINITE)
     if is_definite or node.status is not NodeStatus.ONLINE or node.failures >= _misses_allowed():
         node.status, node.status_reason, node.status_detail = NodeStatus.OFFLINE, reason, error.message[:1024]
-    if isinstance(error, HostKeyMismatch) and error.offered and not _is_of_a_hop(error, node):
-        node.offered_host_keys, node.offered_at = [error.offered], utcnow()
+    if (mismatch := _own_mismatch(error, node)) is not None:
+        node.offered_host_keys, node.offered_at = [mismatch.offered], utcnow()
     node.next_probe_at = _later(_back_off(node.failures, is_definite))
 
 
-def _is_of_a_hop(error: HostKeyMismatch, node: Node) -> bool:
-    """A jump host on the way shows a wrong key: that says nothing about the node's own."""
-    return node.jump_node_id is not None and not error.who.startswith(f"{node.name} (")
+def _own_mismatch(error: BareboatError | None, node: Node) -> HostKeyMismatch | None:
+    """None also when a jump host on the way shows a wrong key: that says nothing about the node's own."""
+    if not isinstance(error, HostKeyMismatch) or not error.offered:
+        return None
+    is_of_a_hop = node.jump_node_id is not None and not error.who.startswith(f"{node.name} (")
+    return None if is_of_a_hop else error
 
 
 def _misses_allowed() -> int:

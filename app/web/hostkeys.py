@@ -10,9 +10,11 @@ from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, NotFound
-from app.services import hostkeys, nodes, quarantine
+from app.schemas.hostkeys import ExpectedKeySchema
+from app.services import hostkeys, nodes, quarantine, rebuilds
 from app.services.events import Actor
 from app.web.blueprint import web
+from app.web.forms import Form
 from app.web.onboarding import Pasted, read_pasted
 from app.web.refusals import refuse
 
@@ -56,6 +58,29 @@ def approve_host_key(node_id: int) -> Response:
         return refuse(error, url_for("web.show_node", node_id=node_id))
     flash(f"{key.fingerprint} is pinned now, and nothing else. Held jobs go on.", "done")
     return redirect(url_for("web.show_node", node_id=node_id), 303)
+
+
+@web.post("/nodes/<id:node_id>/expected-key")
+@requires("admin")
+def expect_host_key(node_id: int) -> Response:
+    try:
+        values = Form(ExpectedKeySchema()).read()
+        rebuilds.expect_key(node_id, values["hours"], actor())
+    except BareboatError as error:
+        return refuse(error, _host_keys_of(node_id))
+    flash("The next new host key that the node shows is pinned by itself, once, until the time below.", "done")
+    return redirect(_host_keys_of(node_id), 303)
+
+
+@web.post("/nodes/<id:node_id>/expected-key/cancel")
+@requires("admin")
+def cancel_expected_host_key(node_id: int) -> Response:
+    try:
+        rebuilds.cancel_expected_key(node_id, actor())
+    except BareboatError as error:
+        return refuse(error, _host_keys_of(node_id))
+    flash("No new host key is expected any more: one that is not pinned means quarantine.", "done")
+    return redirect(_host_keys_of(node_id), 303)
 
 
 @web.get("/nodes/<id:node_id>/host-keys/<id:host_key_id>/unpin")

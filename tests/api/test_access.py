@@ -28,6 +28,8 @@ ADMINS_ONLY = {
     "nodes.renew_node_token",
     "host-keys.scan_node",
     "host-keys.approve_host_key",
+    "host-keys.expect_host_key",
+    "host-keys.cancel_expected_host_key",
     "host-keys.pin_host_key",
     "host-keys.import_host_keys",
     "host-keys.unpin_host_key",

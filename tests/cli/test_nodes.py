@@ -117,3 +117,15 @@ def test_a_node_is_shown_without_words_of_python(enrolled: Installation) -> None
     shown = enrolled.ok("node", "show", "here")
     assert "facts.git_version" in shown
     assert "{" not in shown
+
+
+@pytest.mark.ssh
+def test_a_planned_rebuild_is_announced_and_the_new_key_pinned(enrolled: Installation, fresh_sshd: SshdServer) -> None:
+    assert "[invalid_value]" in enrolled.run("node", "expect-new-key", "here", "--hours", "25").stderr
+    enrolled.ok("node", "expect-new-key", "here")
+    enrolled.ok("node", "expect-new-key", "here", "--cancel")
+    assert "[wrong_state]" in enrolled.run("node", "expect-new-key", "here", "--cancel").stderr
+    assert "until" in enrolled.ok("node", "expect-new-key", "here", "--hours", "2")
+    fresh_sshd.restart_with(["ed25519"])
+    enrolled.ok("node", "probe", "here")
+    assert enrolled.json("node", "pins", "here")[0]["public_key"] == str(fresh_sshd.host_keys()[0])
