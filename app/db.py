@@ -14,6 +14,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 BUSY_TIMEOUT_MS: Final = 15_000
 _WRITES: Final = "bareboat_writes"
+_PATIENCE: Final = "bareboat_patience"
 _SAMPLES: Final = 1_000
 
 
@@ -59,18 +60,21 @@ def utcnow() -> datetime:
 
 
 @contextmanager
-def unit_of_work() -> Iterator[Any]:
+def unit_of_work(patience_ms: int | None = None) -> Iterator[Any]:
     """One write transaction: commits at the end, rolls back on any error.
 
     It ends the read transaction that the session may hold and begins anew with the write lock taken, so that what is
-    read inside is what is changed. Not to be nested: a use case has one.
+    read inside is what is changed. Not to be nested: a use case has one. `patience_ms`: how long the lock is waited
+    for, where that is to be less than usual; then OperationalError.
     """
     session = db.session
     if session.new or session.dirty or session.deleted:
         raise RuntimeError("rows were changed outside a unit of work")
     session.rollback()
-    session.connection(execution_options={_WRITES: True})
+    session.connection(execution_options={_WRITES: True, _PATIENCE: patience_ms})
     try:
+        if patience_ms is not None and db.engine.dialect.name == "postgresql":
+            session.execute(text(f"SET LOCAL lock_timeout = {int(patience_ms)}"))
         yield session
         session.commit()
     except BaseException:
@@ -104,6 +108,14 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 
 @event.listens_for(Engine, "begin")
 def _begin_on_sqlite(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.dialect.name != "sqlite":
+        return
+    options = connection.get_execution_options()
+    if (patience_ms := options.get(_PATIENCE)) is None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES) else "BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience_ms)}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")

@@ -13,15 +13,17 @@ from flask.cli import ScriptInfo
 from marshmallow import Schema, ValidationError
 
 from app.cli.show import told
-from app.errors import BareboatError, Invalid
+from app.errors import BareboatError, Conflict, Forbidden, Invalid, NotFound, SecretUnreadable, Throttled
 from app.models import Role
 from app.redaction import printable
 from app.secrets import Secret
+from app.services import refusals
 from app.services.events import Actor
 from app.services.runtime import runtime
 from app.services.startup import ensure_current_schema, ensure_own_master_key
 
 _MARK = "bareboat_cli_closes"
+_REFUSALS = (Invalid, Forbidden, NotFound, Conflict, Throttled, SecretUnreadable)
 
 
 class Refusal(click.ClickException):
@@ -50,6 +52,7 @@ class Act(click.Command):
                     ensure_own_master_key()
                 return super().invoke(ctx)
             except BareboatError as error:
+                _note_refusal(ctx, error)
                 raise Refusal(error) from error
 
 
@@ -81,6 +84,13 @@ def read_secret(stream: IO[str] | None, question: str, *, confirm: bool = False)
     if not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask on; give the secret on stdin with the --…-stdin option.")
     return Secret(click.prompt(question, hide_input=True, confirmation_prompt=confirm))
+
+
+def _note_refusal(ctx: click.Context, error: BareboatError) -> None:
+    """Which command, never the values it was given. What a node does not do is a failure, and no refusal."""
+    if isinstance(error, _REFUSALS):
+        command = ctx.command_path.partition(" ")[2]
+        refusals.note(refusals.Refusal(actor(), "command.refused", f"flask {command}", error.code))
 
 
 def _account() -> str:

@@ -15,14 +15,14 @@ from flask_limiter.util import get_remote_address
 from flask_login import LoginManager, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFProtect
 
+from app.edge.refusals import SAFE_METHODS
 from app.errors import Forbidden, SecondFactorNeeded, Unauthenticated
 from app.models import ApiToken, Role, User, UserSession
-from app.services import events, second_factor, sessions, tokens
+from app.services import second_factor, sessions, tokens
 from app.services.events import Actor
 from app.services.sessions import Browser
 
 BACKGROUND_HEADER: Final = "X-Background"  # a page that refreshes itself does not keep an idle session alive
-SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FORMS: Final = frozenset({"", "application/x-www-form-urlencoded", "multipart/form-data"})
 WITHOUT_SECOND_FACTOR: Final = frozenset({"web.show_account", "web.begin_second_factor", "web.confirm_second_factor"})
 View = TypeVar("View", bound=Callable[..., Any])
@@ -64,14 +64,12 @@ def ensure_role(needed: Role) -> None:
     asker = actor()
     _ensure_second_factor(asker)
     if not asker.role.includes(needed):
-        events.record(asker, "access.refused", f"{request.method} {request.path}", "refused", f"needs {needed.value}")
         raise Forbidden(f"This needs the role {needed.value}; yours is {asker.role.value}. Ask an admin.")
 
 
 def ensure_person() -> None:
     """Raises Forbidden for an API token: with a stolen one nobody makes another, or an account that outlives it."""
     if "Authorization" in request.headers:
-        events.record(actor(), "access.refused", f"{request.method} {request.path}", "refused", "asked with a token")
         raise Forbidden("An API token cannot make tokens or change users; log in, or use the flask command.")
 
 

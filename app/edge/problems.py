@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, NoResultFound, OperationalError
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from app.edge.refusals import tell
 from app.edge.statuses import status_of
 from app.errors import BareboatError, Conflict, NotFound
 
@@ -75,11 +76,12 @@ def answer(error: Exception) -> ResponseReturnValue:
     """The handler of errors that no blueprint has handled."""
     renderers: dict[str, Renderer] = _renderers()
     known = [prefix for prefix in renderers if request.path.startswith(prefix)]
+    problem = problem_of(error)
+    tell(problem.code, problem.error, problem.message)
     if known:
-        return renderers[max(known, key=len)](problem_of(error))
+        return renderers[max(known, key=len)](problem)
     if isinstance(error, HTTPException):
         return error.get_response()
-    problem = problem_of(error)
     return f"{problem.message}\n", problem.code, {"Content-Type": "text/plain; charset=utf-8", **problem.headers}
 
 

@@ -14,6 +14,7 @@ from app.models import Role, User
 from app.secrets import Secret
 from app.services.events import Actor, changes, event, record
 from app.services.paging import Page, paginate
+from app.services.refusals import nobody
 
 MIN_PASSWORD_LENGTH: Final = 10
 _hasher: Final = PasswordHasher()
@@ -76,14 +77,16 @@ def change_password(current: Secret, new: Secret, actor: Actor) -> User:
 
 
 def authenticate(name: str, password: Secret, address: str | None) -> User:
-    """The user, when the password is right. The same answer, after the same time, for an unknown name.
+    """The user, when the password is right. The same answer, after the same time, for an unknown name; that one is
+    noted nowhere, for it may be a password that was typed into the wrong field.
 
     A second factor may still be asked for: the login is complete, and noted, when its session is started.
     """
     user = db.session.scalar(select(User).where(User.name == name))
     is_right = _verify(user.password_hash if user else _DUMMY_HASH, password)
     if user is None or not is_right or not user.is_active:
-        record(Actor(name[:64], Role.VIEWER, address), "user.login", f"user {name[:64]}", "refused")
+        asker = Actor(user.name, Role.VIEWER, address) if user else nobody(address)
+        record(asker, "user.login", f"user {user.name}" if user else "a name that no user has", "refused")
         raise Unauthenticated("The name or the password is wrong.")
     return user
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from flask import request
 from marshmallow import Schema, ValidationError, fields
 
+from app.edge.refusals import tell_error
 from app.errors import BareboatError, Invalid
 
 _NOT_VALUES: Final = frozenset({"csrf_token", "next"})
@@ -35,6 +36,7 @@ class Form:
 
     def refuse(self, error: BareboatError, fields_by_code: Mapping[str, str] | None = None) -> "Form":
         """Take note of a refusal. `fields_by_code` says where one belongs that names no field itself."""
+        tell_error(error)
         self.typed = request.form
         self.errors = {name: _lines(said) for name, said in error.errors.items() if name in self._names()}
         field = (fields_by_code or {}).get(error.code)

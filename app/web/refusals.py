@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.edge.problems import Problem, worded_by
+from app.edge.refusals import tell_error
 from app.errors import BareboatError
 
 _HEADINGS: Final = {
@@ -41,6 +42,7 @@ def init_app(app: Flask) -> None:
 
 def refuse(error: BareboatError, back: str) -> BaseResponse:
     """Back to where the act was asked for, with the reason."""
+    tell_error(error)
     flash(error.message, "error")
     return redirect(back, HTTPStatus.SEE_OTHER)
 

@@ -142,7 +142,7 @@ def test_a_delete_is_forced_by_true_only(
 @pytest.mark.parametrize(
     ("act", "body", "field"),
     [
-        ("pull", {"strategy": "rebase"}, "strategy"),
+        ("pull", {"strategy": "octopus"}, "strategy"),
         ("pull", {"force": True}, "force"),
         ("checkout", {}, "ref"),
         ("checkout", {"ref": "--force"}, "ref"),

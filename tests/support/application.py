@@ -18,7 +18,7 @@ from app.jobs.queue import HeldQueue
 from app.jobs.runner import Runner
 from app.models import Node, NodeStatus, Project, ProjectStatus, Role, User
 from app.secrets import create_master_key
-from app.services import hostkeys, keys, nodes, projects, sessions, tokens
+from app.services import hostkeys, keys, nodes, projects, refusals, sessions, tokens
 from app.services.events import SYSTEM
 from app.services.runtime import EXTENSION, Runtime
 from app.services.sessions import Browser
@@ -277,6 +277,7 @@ def _wired(home: Path, settings: dict[str, Any]) -> Flask:
 def _put_doubles(app: Flask) -> None:
     runtime: Runtime = app.extensions[EXTENSION]
     runtime.nodes, runtime.queue = RecordingNodes(), HeldQueue()
+    app.extensions.pop(refusals.EXTENSION, None)
 
 
 def _add_users(password_hash: str) -> None:
