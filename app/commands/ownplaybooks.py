@@ -10,7 +10,7 @@ from app.errors import PlaybookInvalid
 
 FOLDER: Final = RelativePath(".bareboat")
 FILES_LIMIT: Final = 100
-ALL_LIMIT_BYTES: Final = 1024 * 1024
+ALL_LIMIT_BYTES: Final = 256 * 1024
 SECONDS: Final = 30
 
 _PROGRAM: Final = load_program("own_playbooks")

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from app.errors import Invalid, PlaybookInvalid
 from app.playbooks.reader import SIZE_LIMIT_BYTES
-from app.playbooks.schema import read_playbook
+from app.playbooks.schema import Rule, read_playbook
 from app.playbooks.values import judged
+from app.redaction import printable
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _UNSET: Final = object()
@@ -44,20 +45,20 @@ def is_name(text: str) -> bool:
     return bool(_NAME.fullmatch(text))
 
 
-def load(name: str, file_name: str, text: str, *, only_on: str | None = None) -> Playbook:
-    """`only_on` refuses one for others. Raises PlaybookInvalid naming file, line, key and what to write instead."""
-    data = read_playbook(file_name, text, only_on=only_on)
-    return Playbook(name, data["description"], data["on"], data["inputs"], tuple(data["steps"]))
+def load(name: str, file_name: str, text: str, first: Rule | None = None) -> Playbook:
+    """Judged by `first` before all else. Raises PlaybookInvalid naming file, line, key and what to write instead."""
+    data = read_playbook(file_name, text, first)
+    return Playbook(name, printable(data["description"]), data["on"], data["inputs"], tuple(data["steps"]))
 
 
-def load_bytes(name: str, file_name: str, data: bytes, *, only_on: str | None = None) -> Playbook:
+def load_bytes(name: str, file_name: str, data: bytes, first: Rule | None = None) -> Playbook:
     """What is too long, and so may be cut in the middle of a character, is refused for that. As `load`."""
     try:
         text = data.decode(errors="strict" if len(data) <= SIZE_LIMIT_BYTES else "replace")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise PlaybookInvalid(f"{file_name}:{line}: not UTF-8; write plain UTF-8 text") from error
-    return load(name, file_name, text, only_on=only_on)
+    return load(name, file_name, text, first)
 
 
 def listed(name: str, read: Callable[[], Playbook]) -> Listed:

@@ -6,9 +6,12 @@ from typing import Any, Final, NoReturn
 import yaml
 
 from app.errors import PlaybookInvalid
+from app.redaction import printable
 
 SIZE_LIMIT_BYTES: Final = 64 * 1024
 _DEPTH: Final = 12
+_SHOWN: Final = 80  # characters of a key
+_LARGEST: Final = 2**63 - 1
 _SYNTAX: Final = (
     "write `key: value`, indented with blanks, never tabs; quote a text that holds ': ' or ' #', or begins with one "
     "of [ ] { } * & ! % @ ` or a quote"
@@ -32,8 +35,9 @@ class Source:
         known = path
         while known and known not in self.lines:
             known = known[:-1]
-        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-        return PlaybookInvalid(f"{self.name}:{self.lines.get(known, 1)}: {f'{where}: ' if where else ''}{message}")
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:_SHOWN]}" for part in path).lstrip(".")
+        words = f"{self.name}:{self.lines.get(known, 1)}: {f'{where}: ' if where else ''}{message}"
+        return PlaybookInvalid(printable(words).replace("\n", "\\n"))
 
 
 def read_source(name: str, text: str) -> Source:
@@ -52,7 +56,7 @@ def read_source(name: str, text: str) -> Source:
     except yaml.reader.ReaderError as error:
         source.lines[()] = text[: error.position].count("\n") + 1
         raise source.problem((), "a control character stands here; write plain UTF-8 text") from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise source.problem((), f"a value that cannot be read; {_SYNTAX}") from error
     return source
 
@@ -76,7 +80,15 @@ class _Walk:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, place)) for place, item in enumerate(node.value)]
-        return self.loader.construct_object(node)
+        return self._scalar(node, path)
+
+    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        """A number that no text and no JSON could hold is none."""
+        value = self.loader.construct_object(node)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and not -_LARGEST <= value <= _LARGEST:  # so is NaN
+            self._refuse(node, path, "no number that can be used; write a smaller one, or a text in quotes")
+        return value
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}

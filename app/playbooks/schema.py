@@ -2,14 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate, validates_schema
 
 from app.commands.argv import VARIABLES_LIMIT, WORDS_LIMIT
 from app.errors import Invalid
-from app.playbooks.reader import Path, read_source
+from app.playbooks.reader import Path, Source, read_source
 from app.playbooks.values import judged
 
 STEPS_LIMIT: Final = 50
@@ -17,6 +17,7 @@ INPUTS_LIMIT: Final = 30
 OUTCOMES: Final = ("ok", "changed", "failed", "skipped")
 FACTS: Final = {"project": ("name", "path"), "node": ("name", "projects_root", "ssh_user")}
 TYPES: Final = ("string", "integer", "boolean", "choice")
+Rule = Callable[[Source], None]
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TITLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\[\]]{1,80}")
 
@@ -173,12 +174,14 @@ class PlaybookSchema(_Strict):
     )
 
 
-def read_playbook(name: str, text: str, *, only_on: str | None = None) -> dict[str, Any]:
-    """The playbook's values, whole and judged; `only_on` refuses one for others. Raises PlaybookInvalid: `file:line:
-    key: what is wrong; remedy`."""
+def read_playbook(name: str, text: str, first: Rule | None = None) -> dict[str, Any]:
+    """The playbook's values, whole and judged, by `first` before all else. Raises PlaybookInvalid: `file:line: key:
+    what is wrong; remedy`."""
     source = read_source(name, text)
     if not isinstance(source.data, dict):
         raise source.problem((), "write `description:` and `steps:`; see playbooks/example.yml")
+    if first is not None:
+        first(source)
     try:
         loaded: dict[str, Any] = PlaybookSchema().load(source.data)
     except ValidationError as error:
@@ -186,8 +189,6 @@ def read_playbook(name: str, text: str, *, only_on: str | None = None) -> dict[s
         raise source.problem(path, message) from error
     for path, message in _senses(loaded):
         raise source.problem(path, message)
-    if only_on not in (None, loaded["on"]):
-        raise source.problem(("on",), f"a playbook is for {only_on}s here; write `on: {only_on}`")
     return loaded
 
 

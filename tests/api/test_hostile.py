@@ -80,6 +80,7 @@ def bodies(app: Flask, make_node: Any, make_project: Any, make_key: Any) -> dict
         "POST /schedules": schedule,
         f"PATCH /schedules/{schedule_id}": {"name": "s", "cron": "0 4 * * *"},
         "POST /runs": {"kind": "project.pull", "project_ids": [project_id], "params": {}, "concurrency": 1},
+        f"POST /projects/{project_id}/playbooks/own/runs": {"inputs": {}},
         "POST /playbooks/example/runs": {"project_ids": [project_id], "inputs": {}},
         "POST /tokens": {"name": "t", "days": 1},
         "POST /users": {"name": "u", "role": "viewer", "password": "short"},

@@ -58,6 +58,8 @@ def test_they_are_listed_shown_and_run(
     broken, deploy = viewer.get(f"{allowed}/playbooks").json
     assert broken["error"] == ".bareboat/broken.yml:2: steps: write 1 to 50 steps"
     assert (deploy["name"], deploy["description"], deploy["error"]) == ("deploy", "Deploys.", None)
+    recording_nodes.answer(told(deploy=DEPLOY.replace(b"Deploys.", b'"\\e[31mDeploys."')))
+    assert viewer.get(f"{allowed}/playbooks/deploy").json["description"] == "\\x1b[31mDeploys."
     recording_nodes.answer(told(deploy=DEPLOY))
     assert list(viewer.get(f"{allowed}/playbooks/deploy").json["inputs"]) == ["ref"]
     assert viewer.post(f"{allowed}/playbooks/deploy/runs", json={"inputs": {"ref": "a"}}).status_code == 403

@@ -74,5 +74,5 @@ def test_too_many_and_too_much_are_refused(node: Node, folder: Path) -> None:
         files(read(node, folder))
     for number in range(20):
         (folder / f"{number}.yml").write_bytes(b"x" * 65536)
-    with pytest.raises(PlaybookInvalid, match="at most 1024 KiB"):
+    with pytest.raises(PlaybookInvalid, match="at most 256 KiB"):
         files(read(node, folder, file_bytes=65537))

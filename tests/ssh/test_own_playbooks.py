@@ -91,7 +91,7 @@ def test_the_broken_are_listed_with_file_and_line(live: Live, project_id: int, s
         "huge": ".bareboat/huge.yml:1: a playbook has at most 65536 bytes; put long scripts into the project",
         "latin": ".bareboat/latin.yml:2: not UTF-8; write plain UTF-8 text",
         "link": ".bareboat/link.yml: a link is not followed; put the file itself there",
-        "look": ".bareboat/look.yml:2: on: a playbook is for projects here; write `on: project`",
+        "look": ".bareboat/look.yml:2: on: a project's own playbook is for the project; write `on: project`",
         "write": None,
     }
     for name in ("broken", "huge", "latin", "link", "look"):
