@@ -27,6 +27,7 @@ from app.services import (
     background,
     hook_pulls,
     liveness,
+    oidc,
     playbook_acts,
     project_acts,
     recoveries,
@@ -65,6 +66,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, directory=MIGRATIONS)
     app.extensions[EXTENSION] = _wire(app)
+    oidc.init_app(app)
     for init in (init_edge, init_api, init_web, init_cli):
         init(app)
     app.cli.add_command(process("scheduler", partial(start_background, part="scheduler"), stop))

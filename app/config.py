@@ -91,7 +91,7 @@ class Defaults:
     SESSION_COOKIE_NAME = "bareboat_session"
     SESSION_COOKIE_HTTPONLY = True
     SESSION_COOKIE_SAMESITE = "Lax"
-    SESSION_COOKIE_SECURE = False  # set it behind TLS
+    SESSION_COOKIE_SECURE: bool | None = None  # as the request came: over TLS or not
     SESSION_IDLE_MINUTES = 30
     SESSION_HOURS = 12
     REQUIRE_SECOND_FACTOR_FOR_ADMINS = False
@@ -99,6 +99,16 @@ class Defaults:
     TRUSTED_PROXIES = 0  # how many proxies in front of us set X-Forwarded-*
     LOGIN_RATE_LIMIT = "10 per minute"
     HOOK_RATE_LIMIT = "60 per minute"  # deliveries from one address to one hook
+
+    EXTERNAL_URL: str | None = None  # https://bareboat.example.com: where browsers find us
+    OIDC_ISSUER: str | None = None  # None: passwords are the only login
+    OIDC_CLIENT_ID: str | None = None
+    OIDC_CLIENT_SECRET: str | None = None
+    OIDC_ROLES: Mapping[str, str] | None = None  # value of the claim → viewer, operator or admin
+    OIDC_ROLE_CLAIM = "groups"
+    OIDC_USERNAME_CLAIM = "preferred_username"
+    OIDC_NAME = "single sign-on"
+    OIDC_ALLOW_LOOPBACK_HTTP = False
 
     API_TITLE = "Bareboat"
     API_VERSION = "v1"

@@ -12,7 +12,7 @@ from app.schemas.users import UserSchema
 from app.services import second_factor, sessions
 from app.services.paging import MAX_PAGE_SIZE
 from app.services.tokens import create_token
-from app.services.users import create_user, get_user_by_name, list_users, update_user
+from app.services.users import create_user, ensure_has_password, get_user_by_name, list_users, update_user
 
 
 @click.group(cls=Acts)
@@ -47,9 +47,10 @@ def list_people(is_json: bool) -> None:
 @click.option("--password-stdin", is_flag=True, help="One line on stdin; without it you are asked.")
 def set_password(name: str, password_stdin: bool) -> None:
     """Give a user another password; every session of the user ends."""
-    chosen = get_user_by_name(name).id  # an unknown name is told before a password is asked for
+    chosen = get_user_by_name(name)  # what stands in the way is told before a password is asked for
+    ensure_has_password(chosen)
     password = read_secret(sys.stdin if password_stdin else None, "New password", confirm=True)
-    update_user(chosen, {"password": password}, actor())
+    update_user(chosen.id, {"password": password}, actor())
     click.echo(f"Changed the password of {name}; logins with the old one have ended")
 
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 from flask import Flask, Request, abort, current_app, request, session
+from flask.sessions import SecureCookieSessionInterface
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager, current_user, login_user, logout_user
@@ -34,6 +35,7 @@ limiter = Limiter(get_remote_address, storage_uri="memory://")
 
 def init_app(app: Flask) -> None:
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)  # `_protect_sessions` decides which requests need it
+    app.session_interface = SessionCookies()
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)  # as long as the session
     login_manager.init_app(app)
     csrf.init_app(app)
@@ -106,6 +108,14 @@ def forget_session() -> None:
     session.clear()
 
 
+class SessionCookies(SecureCookieSessionInterface):
+    """Without a word in the settings, a cookie that is given over TLS is sent back over TLS only."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        wanted: bool | None = app.config["SESSION_COOKIE_SECURE"]
+        return request.is_secure if wanted is None else wanted
+
+
 class SessionUser:
     """A user as Flask-Login wants one; never the row itself, which belongs to a database session.
 
@@ -118,6 +128,7 @@ class SessionUser:
 
     def __init__(self, user: User, role: Role, *, token: str = "", session_id: int | None = None) -> None:
         self.id, self.name, self.role = user.id, user.name, role
+        self.has_password = user.has_password
         self.session_id, self._token = session_id, token
 
     def get_id(self) -> str:
@@ -143,12 +154,12 @@ def _load_from_token(asked: Request) -> SessionUser | None:
 
 
 def _ensure_second_factor(asker: Actor) -> None:
-    """Programs with a token are not asked: who made it has logged in."""
+    """Programs with a token are not asked: who made it has logged in. Nor who logs in by OIDC: the issuer asks."""
     if not current_app.config["REQUIRE_SECOND_FACTOR_FOR_ADMINS"] or asker.role is not Role.ADMIN:
         return
     if current_user.session_id is None or request.endpoint in WITHOUT_SECOND_FACTOR:
         return
-    if not second_factor.is_on(current_user.id):
+    if current_user.has_password and not second_factor.is_on(current_user.id):
         raise SecondFactorNeeded
 
 

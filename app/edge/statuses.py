@@ -7,6 +7,7 @@ import app.errors as errors
 _STATUSES: Final[tuple[tuple[type[errors.BareboatError], int], ...]] = (
     (errors.Invalid, 422),
     (errors.Unauthenticated, 401),
+    (errors.IssuerUnavailable, 503),
     (errors.Forbidden, 403),
     (errors.NotFound, 404),
     (errors.Conflict, 409),

@@ -7,6 +7,8 @@ BareboatError
 │   ├── PlaybookInvalid         names file, line, key and what to write
 │   └── UnreadableKey       not a private key that we can use
 ├── Unauthenticated         nobody, or a wrong password or token            401
+│   └── LoginRefused        by OIDC; says why
+├── IssuerUnavailable       the OIDC issuer, or what it says, is of no use  503
 ├── Forbidden               without the right                               403
 │   ├── CommandNotAllowed  SignatureInvalid  SecondFactorNeeded
 ├── NotFound                                                                404

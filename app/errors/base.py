@@ -58,6 +58,16 @@ class Unauthenticated(BareboatError):
     message = "Log in, or send a valid API token as 'Authorization: Bearer TOKEN'."
 
 
+class LoginRefused(Unauthenticated):
+    code = "login_refused"
+    message = "The login server's answer lets nobody in; log in again."
+
+
+class IssuerUnavailable(BareboatError):
+    code = "issuer_unavailable"
+    message = "The login server cannot be asked; try again later, or use a password."
+
+
 class Forbidden(BareboatError):
     code = "forbidden"
     message = "Your role does not allow this; ask an admin."

@@ -15,7 +15,7 @@ from app.models.recovery import Recovery
 from app.models.run import FAILURES, RECAP, MemberState, Run, RunMember, RunState
 from app.models.schedule import CatchUp, Overlap, RunOutcome, Schedule, ScheduledRun
 from app.models.trash import TrashEntry
-from app.models.user import ApiToken, RecoveryCode, Role, SecondFactor, User, UserSession
+from app.models.user import ApiToken, OidcIdentity, RecoveryCode, Role, SecondFactor, User, UserSession
 
 __all__ = [
     "CHANGING_STATES",
@@ -48,6 +48,7 @@ __all__ = [
     "NodeStatus",
     "NotificationChannel",
     "NotificationDelivery",
+    "OidcIdentity",
     "Overlap",
     "Probe",
     "Project",

@@ -1,4 +1,4 @@
-"""POST to an address that somebody has typed: once, to an address that was checked, and within its time.
+"""Asks of an address that somebody has typed: once, to an address that was checked, and within its time.
 
 The name is looked up once; if any address of it is denied, nothing is said; the connection goes to a looked-up address,
 and TLS and Host keep the name. No redirect is followed, no proxy of the environment used (http.client knows neither).
@@ -10,8 +10,9 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from app.commands.giturl import is_address_denied
 from app.errors import DeliveryFailed, NameNotResolved
@@ -21,6 +22,20 @@ from app.ssh.dial import Address, resolve
 CONNECT_SECONDS: Final = 5.0
 TOTAL_SECONDS: Final = 10.0
 ANSWER_LIMIT: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    method: Literal["GET", "POST"]
+    url: WebUrl
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
 
 
 class CutOff:
@@ -79,23 +94,32 @@ def post(
     seconds: float = TOTAL_SECONDS,
 ) -> int:
     """The status of a good answer (2xx, 64 KiB at most). Raises DeliveryFailed."""
+    answer = ask(Ask("POST", url, headers, body), denied, context=context, seconds=seconds)
+    if not 200 <= answer.status < 300:
+        raise DeliveryFailed(f"The receiver answered {answer.status}.", status=answer.status)
+    return answer.status
+
+
+def ask(
+    what: Ask, denied: Sequence[str], *, context: ssl.SSLContext | None = None, seconds: float = TOTAL_SECONDS
+) -> Answer:
+    """What came, of 64 KiB at most, with any status but a redirect's. Raises DeliveryFailed."""
     with CutOff(seconds) as limit:
         try:
-            return _post(url, body, headers, denied, context or ssl.create_default_context(), limit)
+            return _ask_pinned(what, denied, context or ssl.create_default_context(), limit)
         except (OSError, http.client.HTTPException, NameNotResolved) as error:
-            raise DeliveryFailed(_why(error, limit, url, seconds)) from error
+            raise DeliveryFailed(_why(error, limit, what.url, seconds)) from error
 
 
-def _post(
-    url: WebUrl, body: bytes, headers: Mapping[str, str], denied: Sequence[str], context: ssl.SSLContext, limit: CutOff
-) -> int:
+def _ask_pinned(what: Ask, denied: Sequence[str], context: ssl.SSLContext, limit: CutOff) -> Answer:
+    url = what.url
     sock = _connected(url, denied, limit)
     try:
         if url.scheme == "https":
             sock = context.wrap_socket(sock, server_hostname=url.host, do_handshake_on_connect=False)
             limit.hold(sock)
             sock.do_handshake()
-        return _ask(url, sock, body, headers, context, limit)
+        return _ask(what, sock, context, limit)
     finally:
         sock.close()
 
@@ -129,33 +153,30 @@ def _connect(address: Address, ends: float, limit: CutOff) -> socket.socket:
     return sock
 
 
-def _ask(
-    url: WebUrl, sock: socket.socket, body: bytes, headers: Mapping[str, str], context: ssl.SSLContext, limit: CutOff
-) -> int:
+def _ask(what: Ask, sock: socket.socket, context: ssl.SSLContext, limit: CutOff) -> Answer:
+    url = what.url
     if url.scheme == "https":
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(url.host, url.port, context=context)
     else:
         connection = http.client.HTTPConnection(url.host, url.port)
     connection.sock = sock
     try:
-        connection.request("POST", url.target, body, dict(headers) | {"Connection": "close"})
+        connection.request(what.method, url.target, what.body, dict(what.headers) | {"Connection": "close"})
         answer = connection.getresponse()
         said = answer.read(ANSWER_LIMIT + 1)
     finally:
         connection.close()
     if limit.is_over:
         raise TimeoutError
-    _ensure_good(answer.status, len(said))
-    return answer.status
+    _ensure_taken(answer.status, len(said))
+    return Answer(answer.status, said)
 
 
-def _ensure_good(status: int, size: int) -> None:
+def _ensure_taken(status: int, size: int) -> None:
     if size > ANSWER_LIMIT:
         raise DeliveryFailed("The receiver answered more than 64 KiB; the rest was not read.", status=status)
     if 300 <= status < 400:
         raise DeliveryFailed(f"The receiver answered {status}: redirects are not followed.", status=status)
-    if not 200 <= status < 300:
-        raise DeliveryFailed(f"The receiver answered {status}.", status=status)
 
 
 def _why(error: Exception, limit: CutOff, url: WebUrl, seconds: float) -> str:

@@ -18,7 +18,7 @@ from app.secrets import Secret
 from app.services.events import Actor, event, record
 from app.services.runtime import runtime
 from app.services.sealing import seal
-from app.services.users import get_user, get_user_by_name, is_password_of
+from app.services.users import ensure_has_password, get_user, get_user_by_name, is_password_of
 
 ISSUER: Final = "Bareboat"
 RECOVERY_CODES: Final = 10
@@ -172,6 +172,7 @@ def _hash(code: str) -> str:
 
 
 def _ensure_password(user: User, password: Secret, actor: Actor) -> None:
+    ensure_has_password(user)
     if not is_password_of(user, password):
         record(actor, "user.second_factor", f"user {actor.name}", "refused", "wrong password")
         raise Invalid("Nothing was changed: the password is wrong.", errors={"password": ["This is not yours."]})

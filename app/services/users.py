@@ -24,7 +24,7 @@ _DUMMY_HASH: Final = _hasher.hash("nobody has this password")  # so that unknown
 
 def create_user(name: str, role: Role, password: Secret, actor: Actor) -> User:
     _ensure_good_password(password)
-    user = User(name=_clean_name(name), role=role, password_hash=_hasher.hash(password.reveal()))
+    user = User(name=clean_name(name), role=role, password_hash=_hasher.hash(password.reveal()))
     try:
         with unit_of_work() as session:
             session.add_all([user, event(actor, "user.create", f"user {user.name}", detail=role.value)])
@@ -42,6 +42,8 @@ def update_user(user_id: int, values: dict[str, Any], actor: Actor) -> User:
     """`role`, `is_active`, `password`. Every session of the user ends; an active admin must be left."""
     told = changes(get_user(user_id), values)
     fields = dict(values)
+    if "password" in fields:
+        ensure_has_password(get_user(user_id))
     if password := fields.pop("password", None):
         _ensure_good_password(password)
         fields["password_hash"] = _hasher.hash(password.reveal())
@@ -59,6 +61,7 @@ def update_user(user_id: int, values: dict[str, Any], actor: Actor) -> User:
 def change_password(current: Secret, new: Secret, actor: Actor) -> User:
     """One's own. Every session of the user ends, the one that asks included: it is to be started anew."""
     user = get_user_by_name(actor.name)
+    ensure_has_password(user)
     subject = f"user {user.name}"
     if not _verify(user.password_hash, current):
         record(actor, "user.password", subject, "refused")
@@ -83,7 +86,7 @@ def authenticate(name: str, password: Secret, address: str | None) -> User:
     A second factor may still be asked for: the login is complete, and noted, when its session is started.
     """
     user = db.session.scalar(select(User).where(User.name == name))
-    is_right = _verify(user.password_hash if user else _DUMMY_HASH, password)
+    is_right = _verify((user and user.password_hash) or _DUMMY_HASH, password)
     if user is None or not is_right or not user.is_active:
         asker = Actor(user.name, Role.VIEWER, address) if user else nobody(address)
         record(asker, "user.login", f"user {user.name}" if user else "a name that no user has", "refused")
@@ -93,6 +96,20 @@ def authenticate(name: str, password: Secret, address: str | None) -> User:
 
 def is_password_of(user: User, password: Secret) -> bool:
     return _verify(user.password_hash, password)
+
+
+def ensure_has_password(user: User) -> None:
+    """Raises WrongState for somebody who logs in at the issuer."""
+    if not user.has_password:
+        raise WrongState(f"{user.name} logs in by OIDC and has no password here; the login server keeps it.")
+
+
+def clean_name(name: str) -> str:
+    if not 1 <= len(name) <= 64 or not name.isprintable() or name != name.strip():
+        raise Invalid(
+            "A user name has 1 to 64 printable characters.", errors={"name": ["1 to 64 printable characters."]}
+        )
+    return name
 
 
 def find_user(user_id: int) -> User | None:
@@ -130,14 +147,6 @@ def _verify(password_hash: str, password: Secret) -> bool:
             return _hasher.verify(password_hash, password.reveal())
     except (VerificationError, InvalidHashError):
         return False
-
-
-def _clean_name(name: str) -> str:
-    if not 1 <= len(name) <= 64 or not name.isprintable() or name != name.strip():
-        raise Invalid(
-            "A user name has 1 to 64 printable characters.", errors={"name": ["1 to 64 printable characters."]}
-        )
-    return name
 
 
 def _ensure_good_password(password: Secret) -> None:

@@ -8,7 +8,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, ensure_person, forget_session, limiter, requires, start_session
-from app.errors import Invalid
+from app.errors import Invalid, WrongState
 from app.schemas.users import PasswordFormSchema
 from app.services import second_factor, sessions, users
 from app.services.paging import MAX_PAGE_SIZE
@@ -44,7 +44,7 @@ def change_password() -> tuple[str, int] | Response:
     try:
         values = form.read()
         user = users.change_password(values["current_password"], values["password"], actor())
-    except Invalid as error:
+    except (Invalid, WrongState) as error:
         return _page(form.refuse(error)), HTTPStatus.UNPROCESSABLE_ENTITY
     start_session(user)
     flash("Your password is changed. You are logged out in every other browser.", "done")
@@ -71,6 +71,7 @@ def end_own_sessions() -> Response:
 def _page(form: Form) -> str:
     found: dict[str, Any] = {
         "logins": sessions.list_sessions(actor(), None, 1, MAX_PAGE_SIZE).items,
+        "has_password": users.get_user(current_user.id).has_password,
         "has_factor": second_factor.is_on(current_user.id),
         "codes_left": second_factor.recovery_codes_left(current_user.id),
     }

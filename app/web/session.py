@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from app.edge.identity import end_session, limiter, start_session
 from app.errors import Unauthenticated
 from app.secrets import Secret
-from app.services import second_factor, users
+from app.services import oidc, second_factor, users
 from app.web.blueprint import web
 from app.web.forms import Form
 
@@ -20,7 +20,7 @@ _PENDING: Final = "password_was_right"
 _PENDING_SECONDS: Final = 300
 
 
-def _login_rate() -> str:
+def login_rate() -> str:
     return str(current_app.config["LOGIN_RATE_LIMIT"])
 
 
@@ -32,7 +32,7 @@ def _pending_account() -> str:
     return f"code of {session.get(_PENDING, {}).get('id')}"
 
 
-def _is_refused(response: Response) -> bool:
+def is_refused(response: Response) -> bool:
     return response.status_code >= HTTPStatus.BAD_REQUEST
 
 
@@ -40,12 +40,12 @@ def _is_refused(response: Response) -> bool:
 def login() -> str | Response:
     if current_user.is_authenticated:
         return redirect(url_for("web.home"))
-    return render_template("session/login.html", form=Form(), wanted=request.args.get("next", ""))
+    return login_page(Form(), request.args.get("next", ""))
 
 
 @web.post("/login")
-@limiter.limit(_login_rate, deduct_when=_is_refused)
-@limiter.limit(_login_rate, key_func=_named_account, deduct_when=_is_refused)
+@limiter.limit(login_rate, deduct_when=is_refused)
+@limiter.limit(login_rate, key_func=_named_account, deduct_when=is_refused)
 def log_in() -> tuple[str, int] | Response:
     """Failures count for the address and for the account; what was wrong is not told."""
     name, password = request.form.get("name", ""), request.form.get("password", "")
@@ -53,14 +53,13 @@ def log_in() -> tuple[str, int] | Response:
     try:
         user = users.authenticate(name, Secret(password), request.remote_addr)
     except Unauthenticated as error:
-        form = Form().refuse(error)
-        return render_template("session/login.html", form=form, wanted=wanted), HTTPStatus.UNAUTHORIZED
+        return login_page(Form().refuse(error), wanted), HTTPStatus.UNAUTHORIZED
     if second_factor.is_on(user.id):
         session.clear()
         session[_PENDING] = {"id": user.id, "epoch": user.session_epoch, "at": int(time.time()), "next": wanted[:2048]}
         return redirect(url_for("web.ask_code"), HTTPStatus.SEE_OTHER)
     start_session(user, "password")
-    return _go_on(wanted)
+    return go_on(wanted)
 
 
 @web.get("/login/code")
@@ -71,8 +70,8 @@ def ask_code() -> str | Response:
 
 
 @web.post("/login/code")
-@limiter.limit(_login_rate, deduct_when=_is_refused)
-@limiter.limit(_login_rate, key_func=_pending_account, deduct_when=_is_refused)
+@limiter.limit(login_rate, deduct_when=is_refused)
+@limiter.limit(login_rate, key_func=_pending_account, deduct_when=is_refused)
 def send_code() -> tuple[str, int] | Response:
     user, wanted = _pending_user(), str(session.get(_PENDING, {}).get("next", ""))
     if user is None:
@@ -82,7 +81,7 @@ def send_code() -> tuple[str, int] | Response:
         start_session(user, second_factor.verify(user, request.form.get("code", ""), request.remote_addr))
     except Unauthenticated as error:
         return render_template("session/code.html", form=Form().refuse(error)), HTTPStatus.UNAUTHORIZED
-    return _go_on(wanted)
+    return go_on(wanted)
 
 
 @web.post("/logout")
@@ -90,6 +89,13 @@ def logout() -> Response:
     end_session()
     flash("You are logged out.", "info")
     return redirect(url_for("web.login"), HTTPStatus.SEE_OTHER)
+
+
+def login_page(form: Form, wanted: str) -> str:
+    issuer = oidc.find_issuer()
+    return render_template(
+        "session/login.html", form=form, wanted=wanted, oidc_name=issuer.settings.name if issuer else None
+    )
 
 
 def is_own_path(target: str) -> bool:
@@ -109,5 +115,5 @@ def _pending_user() -> Any:
     return user if user and user.is_active and user.session_epoch == pending["epoch"] else None
 
 
-def _go_on(wanted: str) -> Response:
+def go_on(wanted: str) -> Response:
     return redirect(wanted if is_own_path(wanted) else url_for("web.home"), HTTPStatus.SEE_OTHER)

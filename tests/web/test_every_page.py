@@ -26,7 +26,16 @@ FOR_ADMINS += ("/credentials/new", "/credentials/1/delete")
 FOR_ADMINS += ("/notification-channels", "/notification-channels/new", "/notification-channels/1")
 FOR_ADMINS += ("/notification-channels/1/delete", "/notification-channels/1/rotate")
 FOR_ADMINS += ("/keys/1/delete", "/users", "/users/new", "/users/1", "/users/2")
-OPEN = {"web.static", "web.login", "web.log_in", "web.logout", "web.ask_code", "web.send_code"}
+OPEN = {
+    "web.static",
+    "web.login",
+    "web.log_in",
+    "web.logout",
+    "web.ask_code",
+    "web.send_code",
+    "web.begin_oidc",
+    "web.finish_oidc",
+}
 
 
 @pytest.fixture
