@@ -60,8 +60,8 @@ class UserSchema(StrictSchema):
     name = fields.String(metadata={"example": "ada"})
     role = fields.Enum(Role, by_value=True, metadata={"example": "operator"})
     is_active = fields.Boolean()
-    has_password = fields.Boolean(metadata={"description": "False: logs in by OIDC; the role follows the claim."})
     created_at = fields.AwareDateTime(format="iso")
+    has_password = fields.Boolean(metadata={"description": "False: logs in by OIDC; the role follows the claim."})
 
 
 class TokenCreateSchema(StrictSchema):

@@ -21,7 +21,7 @@ def id_of(admin: FlaskClient, name: str) -> int:
 def test_a_user_is_added_and_shown_without_the_password(admin: FlaskClient) -> None:
     answer = admin.post(PATH, json=ADA)
     assert answer.status_code == 201
-    assert list(answer.json) == ["id", "name", "role", "is_active", "created_at"]
+    assert list(answer.json) == ["id", "name", "role", "is_active", "created_at", "has_password"]
     assert admin.get(answer.headers["Location"]).json == answer.json
     assert [user["name"] for user in admin.get(PATH).json] == ["ada", "admin", "operator", "viewer"]
 

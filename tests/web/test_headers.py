@@ -1,6 +1,7 @@
 """What a browser is told with every answer, and from whom word of a proxy is taken."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask, request
@@ -64,3 +65,22 @@ def test_the_cookie_is_out_of_reach_of_scripts_other_sites_and_plain_http(make_a
     app = make_app(SESSION_COOKIE_SECURE=True)
     cookie = app.test_client().get("/login", base_url="https://localhost").headers["Set-Cookie"]
     assert [part.strip() for part in cookie.split(";")[1:]] == ["Secure", "HttpOnly", "Path=/", "SameSite=Lax"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked", "is_secure"),
+    [
+        ({}, {"base_url": "http://localhost"}, False),
+        ({}, {"base_url": "https://localhost"}, True),
+        ({}, {"headers": FORWARDED}, False),
+        ({"TRUSTED_PROXIES": 1}, {"headers": FORWARDED}, True),
+        ({"TRUSTED_PROXIES": 1, "SESSION_COOKIE_SECURE": False}, {"headers": FORWARDED}, False),
+        ({"SESSION_COOKIE_SECURE": True}, {"base_url": "http://localhost"}, True),
+    ],
+    ids=str,
+)
+def test_a_cookie_that_is_given_over_tls_goes_back_over_tls_only(
+    make_app: Callable[..., Flask], settings: dict[str, Any], asked: dict[str, Any], is_secure: bool
+) -> None:
+    cookie = make_app(**settings).test_client().get("/login", **asked).headers["Set-Cookie"]
+    assert ("Secure" in cookie.split("; ")) is is_secure

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from sqlalchemy import select
@@ -290,11 +291,18 @@ def test_without_a_password_none_is_right(site: Flask, issuer: FakeIssuer) -> No
     assert (answer.status_code, "Whoever was added by Example Login has no password" in said(answer)) == (401, True)
 
 
-def test_nobody_gives_a_password_to_who_logs_in_by_oidc(site: Flask, issuer: FakeIssuer) -> None:
+def test_nobody_gives_a_password_to_who_logs_in_by_oidc(
+    site: Flask, issuer: FakeIssuer, person_of: Callable[[str], FlaskClient]
+) -> None:
     enter(site, issuer)
-    answer = site.test_cli_runner().invoke(args=["user", "passwd", "grace", "--password-stdin"], input=PASSWORD)
-    assert answer.exit_code != 0
-    assert "has no password here" in answer.output
+    path = f"/api/v1/users/{user_of(site, 'grace').id}"
+    answer = person_of("admin").patch(path, json={"password": PASSWORD, "role": "admin"})
+    assert (answer.status_code, answer.json["error"]) == (409, "wrong_state")
+    assert "has no password here" in answer.json["message"]
+    assert user_of(site, "grace").role is Role.OPERATOR
+    page = said(person_of("admin").get(f"/users/{user_of(site, 'grace').id}"))
+    assert "grace logs in by OIDC: there is no password here" in page
+    assert "Reset the password" not in page
     assert user_of(site, "grace").password_hash == ""
 
 
