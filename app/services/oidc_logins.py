@@ -13,21 +13,22 @@ from app.models import OidcIdentity, Role, User
 from app.services.events import SYSTEM, Actor, changes, event, record
 from app.services.oidc import Attempt, Issuer
 from app.services.oidc_settings import OidcSettings
+from app.services.refusals import NOBODY, nobody
 from app.services.users import clean_name
 
 _SUBJECT_LIMIT: Final = 255  # OpenID Connect Core 1.0, 2
-_NOBODY: Final = "nobody"
+_OWN_NAMES: Final = (SYSTEM.name, NOBODY)
 
 
 def log_in(issuer: Issuer, attempt: Attempt | None, answer: Mapping[str, str], address: str | None) -> User:
     """The user whom the issuer's answer proves. Raises LoginRefused, which is noted, or IssuerUnavailable."""
-    name = _NOBODY
+    subject = "a login by OIDC"
     try:
         claims = _claims(issuer, attempt, answer)
-        name = _shown(claims.get(issuer.settings.username_claim))
+        subject = f"OIDC user {_shown(claims.get(issuer.settings.username_claim))}"
         return _admit(claims, issuer.settings, address)
     except LoginRefused as error:
-        record(Actor(name, Role.VIEWER, address), "user.login", f"user {name}", "refused", f"OIDC: {error.message}")
+        record(nobody(address), "user.login", subject, "refused", error.message)
         raise
 
 
@@ -92,7 +93,7 @@ def _free_name(given: object, settings: OidcSettings) -> str:
 
 
 def _is_taken(name: str) -> bool:
-    if name.lower() in (SYSTEM.name, _NOBODY) or name.lower().startswith("cli:"):
+    if name.lower() in _OWN_NAMES or name.lower().startswith("cli:"):
         return True
     return db.session.scalar(select(User.id).where(func.lower(User.name) == name.lower())) is not None
 
@@ -120,4 +121,4 @@ def _end_sessions(user: User | None) -> None:
 
 
 def _shown(name: object) -> str:
-    return name[:64] if isinstance(name, str) and name.isprintable() and name else _NOBODY
+    return name[:64] if isinstance(name, str) and name.isprintable() and name else "without a name"

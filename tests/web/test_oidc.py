@@ -228,7 +228,9 @@ def test_without_a_role_nobody_gets_in(site: Flask, issuer: FakeIssuer, groups: 
     ensure_refused(site, answer, "gives you no role here")
 
 
-@pytest.mark.parametrize("name", ["admin", "Admin", "bareboat", "cli:root", "nobody", "", " x", "a\nb", "x" * 65, None])
+@pytest.mark.parametrize(
+    "name", ["admin", "Admin", "bareboat", "cli:root", "(no login)", "", " x", "a\nb", "x" * 65, None]
+)
 def test_a_name_that_is_taken_or_of_no_use_is_not_taken_over(site: Flask, issuer: FakeIssuer, name: Any) -> None:
     before = user_of(site, "admin")
     issuer.person |= {"preferred_username": name, "groups": ["bosses"]}

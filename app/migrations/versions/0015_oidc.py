@@ -1,15 +1,15 @@
 """Users who log in at an OpenID Connect issuer.
 
-Revision ID: 0013
-Revises: 0012
-Create Date: 2026-11-25 19:10:00
+Revision ID: 0015
+Revises: 0014
+Create Date: 2026-11-25 19:30:00
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
