@@ -1,5 +1,6 @@
 """Users: made, logged in, ended."""
 
+import secrets
 from threading import BoundedSemaphore
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from app.services.refusals import nobody
 MIN_PASSWORD_LENGTH: Final = 10
 _hasher: Final = PasswordHasher()
 _checks: Final = BoundedSemaphore(2)  # each takes 64 MiB, and anybody may ask for one
-_DUMMY_HASH: Final = _hasher.hash("nobody has this password")  # so that unknown names cost the same time
+_DUMMY_HASH: Final = _hasher.hash(secrets.token_hex())  # so that unknown names cost the same time
 
 
 def create_user(name: str, role: Role, password: Secret, actor: Actor) -> User:
@@ -87,7 +88,7 @@ def authenticate(name: str, password: Secret, address: str | None) -> User:
     """
     user = db.session.scalar(select(User).where(User.name == name))
     is_right = _verify((user and user.password_hash) or _DUMMY_HASH, password)
-    if user is None or not is_right or not user.is_active:
+    if user is None or not user.has_password or not is_right or not user.is_active:
         asker = Actor(user.name, Role.VIEWER, address) if user else nobody(address)
         record(asker, "user.login", f"user {user.name}" if user else "a name that no user has", "refused")
         raise Unauthenticated("The name or the password is wrong.")
