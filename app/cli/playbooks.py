@@ -1,5 +1,6 @@
 """`playbook`: named steps, listed, shown, checked, run on projects or nodes."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import click
 from app.cli.act import Acts, actor, load
 from app.cli.projects import on_node, project
 from app.cli.runs import conclude, concurrency, max_failures, project_ids, waits
-from app.cli.show import as_json, cell_text, print_json, print_pairs, print_table
+from app.cli.show import as_json, print_json, print_pairs, print_table
 from app.errors import Invalid
 from app.models import Run
 from app.playbooks.playbook import Playbook
@@ -42,7 +43,7 @@ def show_playbook(name: str, is_json: bool) -> None:
         return print_json(PlaybookSchema().dump(row))
     print_pairs([("name", row.name), ("does", row.description), ("on", row.on)])
     print_table(("INPUT", "TYPE", "REQUIRED", "DEFAULT", "MEANS"), _inputs(row))
-    return print_table(("STEP", "RUNS"), ((step["name"], " ".join(map(cell_text, step["run"]))) for step in row.steps))
+    return print_table(("STEP", "RUNS"), ((step["name"], " ".join(map(_word, step["run"]))) for step in row.steps))
 
 
 @playbook.command("check")
@@ -125,6 +126,13 @@ def _values(row: Playbook, given: tuple[str, ...]) -> dict[str, Any]:
         is_flag = kind == "boolean" and text in ("true", "false")
         values[name] = int(text) if is_number else text == "true" if is_flag else text
     return values
+
+
+def _word(word: str | dict[str, str]) -> str:
+    """Simple words as they are, others so that a newline in them is seen."""
+    if isinstance(word, dict):
+        return " ".join(f"{{{kind}: {name}}}" for kind, name in word.items())
+    return word if shlex.quote(word) == word else repr(word)
 
 
 def _inputs(row: Playbook) -> list[tuple[object, ...]]:

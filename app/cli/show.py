@@ -56,11 +56,12 @@ def told(message: str | None, code: str | None) -> list[str]:
 
 
 def ago(moment: datetime) -> str:
-    seconds = max(0, int((utcnow() - moment).total_seconds()))
+    """Or how far ahead; less than a minute ahead is now, since clocks differ."""
+    seconds = int((utcnow() - moment).total_seconds())
     for size, unit in _UNITS:
-        if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
+        if abs(seconds) >= size:
+            return f"in {-seconds // size} {unit}" if seconds < 0 else f"{seconds // size} {unit} ago"
+    return f"{max(0, seconds)} s ago"
 
 
 def _parts(name: str, value: object) -> Iterator[tuple[str, str]]:

@@ -134,7 +134,10 @@ def _ensure_plain_text(text: str) -> None:
 
 def _split_url(scheme: str, rest: str) -> tuple[str | None, str, int | None, str]:
     if scheme not in DEFAULT_PORTS:
-        raise InvalidGitUrl("A git address starts with https://, http://, git:// or ssh://, or is user@host:path.")
+        raise InvalidGitUrl(
+            "A git address starts with https:// or ssh:// (where an admin allows it: http://, git://), "
+            "or is user@host:path."
+        )
     authority, slash, path = rest.partition("/")
     userinfo, at, place = authority.rpartition("@")
     if at and scheme == "git":

@@ -49,7 +49,11 @@ class NodeFieldsSchema(StrictSchema):
     )
     projects_root = projects_root()
     labels = fields.Dict(
-        keys=Text(maximum=63, pattern="[A-Za-z0-9][A-Za-z0-9._/-]*", rule="Letters, digits, . _ / - (at most 63)."),
+        keys=Text(
+            maximum=63,
+            pattern="[A-Za-z0-9][A-Za-z0-9._/-]*",
+            rule="A label is name=value; a name has letters, digits, . _ / - (at most 63).",
+        ),
         values=Text(minimum=0, maximum=255),
         validate=validate.Length(max=MAX_LABELS),
         metadata={"description": f"Words of your own, at most {MAX_LABELS}.", "example": {"site": "berlin"}},

@@ -96,7 +96,7 @@ def update_node(node_id: int, values: dict[str, Any], actor: Actor) -> Node:
 def delete_node(node_id: int, actor: Actor) -> None:
     node = get_node(node_id)
     if (count := _count(select(Project.id).where(Project.node_id == node_id))) > 0:
-        raise NodeInUse(f"Node {node.name} still has {count} projects; delete them first.")
+        raise NodeInUse(f"Node {node.name} still has projects ({count}); delete or forget them first.")
     if (count := _count(select(Node.id).where(Node.jump_node_id == node_id))) > 0:
         raise NodeInUse(f"Node {node.name} is the jump host of {count} nodes; give them another way first.")
     target = find_target(node)

@@ -175,7 +175,9 @@ def _ensure_password(user: User, password: Secret, actor: Actor) -> None:
     ensure_has_password(user)
     if not is_password_of(user, password):
         record(actor, "user.second_factor", f"user {actor.name}", "refused", "wrong password")
-        raise Invalid("Nothing was changed: the password is wrong.", errors={"password": ["This is not yours."]})
+        raise Invalid(
+            "Nothing was changed: the password is wrong.", errors={"password": ["This is not your password."]}
+        )
 
 
 def _remove(user_id: int, actor: Actor, name: str, how: str) -> None:

@@ -31,6 +31,7 @@ KINDS: Final = {
     "project.undo": "Undo",
     "trash.purge": "Delete for good",
 }
+OPTIONS: Final = {"argv": "Command", "cwd": "Folder", "env": "Variables", "timeout_seconds": "Time limit", "ref": "Of"}
 PHASES: Final = {
     "remote": "The git server is preparing",
     "receiving": "Receiving objects",
@@ -110,7 +111,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(hook_outcome=hook_outcome, forge=forge)
     app.jinja_env.filters.update(told_event=told_event, channel_kind=channel_kind)
     app.jinja_env.filters.update(outcome=outcome, until=until, local_time=local_time)
-    app.jinja_env.filters.update(act=act, said=said, sentence=sentence, details=details, event_outcome=event_outcome)
+    app.jinja_env.filters.update(
+        act=act, option=option, said=said, sentence=sentence, details=details, event_outcome=event_outcome
+    )
     app.context_processor(_for_every_page)
 
 
@@ -148,6 +151,11 @@ def act(asked: Any) -> str:
     if asked.kind == "project.pull" and asked.params.get("strategy") == "reset":
         return "Reset"
     return kind(asked.kind)
+
+
+def option(name: str) -> str:
+    """The name of an option of a job, for people."""
+    return OPTIONS.get(name, word(name))
 
 
 def sentence(message: str | None) -> str:

@@ -12,7 +12,7 @@ def test_playbooks_are_listed_shown_and_run(installed: Installation) -> None:
     assert {"example", "git-gc", "node-report"} <= {row["name"] for row in installed.json("playbook", "list")}
     assert "Tidies" in installed.ok("playbook", "list")
     assert installed.json("playbook", "show", "git-gc")["steps"][1]["run"] == ["git", "gc", "--quiet"]
-    assert "greeting" in installed.ok("playbook", "show", "example")
+    assert r"printf '%s from %s\n' {input: greeting} {project: name}" in installed.ok("playbook", "show", "example")
     given = ("--input", "times=3", "--input", "loud=true", "--input", "greeting=a=b")
     begun = installed.ok("playbook", "run", "example", "--project", "shop", *given)
     assert begun.startswith("Run 1 (project.playbook on 1) is begun")

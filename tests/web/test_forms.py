@@ -159,7 +159,7 @@ def test_a_node_with_projects_is_not_deleted_and_says_why(
 ) -> None:
     node_id = make_node()
     make_project(node_id)
-    assert "still has 1 projects" in ada.submit(f"/nodes/{node_id}/delete")
+    assert "still has projects (1)" in ada.submit(f"/nodes/{node_id}/delete")
     assert "Delete after its 1 project" in said(ada.get(f"/nodes/{node_id}"))
 
 

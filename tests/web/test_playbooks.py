@@ -11,6 +11,7 @@ def test_the_shipped_playbooks_are_listed_and_shown(vera: Person) -> None:
     assert "Tidies a repository" in said(vera.get("/playbooks"))
     page = said(vera.get("/playbooks/example"))
     assert "1. Say it" in page
+    assert "step Look for a list outcome failed and missing requirements.txt and input place equals here" in page
     assert "An operator runs it." in page
 
 
@@ -19,6 +20,7 @@ def test_a_playbook_is_run_on_the_chosen_projects(otto: Person, make_node: Make,
     fields = {"input.greeting": "$(reboot) <b>", "input.loud": "on", "input.times": "3", "concurrency": "1"}
     page = otto.submit("/playbooks/example", project_ids=str(project_id), **fields)
     assert "Playbook on 1" in page
+    assert "example greeting='$(reboot) <b>'" in said(otto.get("/runs"))
     with otto.client.application.app_context():
         inputs = db.session.query(Job).one().params["inputs"]
     assert inputs == {"greeting": "$(reboot) <b>", "loud": True, "times": 3, "place": "here"}

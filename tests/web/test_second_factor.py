@@ -59,6 +59,7 @@ def test_a_wrong_first_code_is_asked_for_again(vera: Person) -> None:
 def test_a_wrong_password_sets_nothing_up(vera: Person) -> None:
     page = vera.post("/account/second-factor", password="a guess of mine")
     assert (page.status_code, 'id="secret"' in page.text) == (422, False)
+    assert "This is not your password." in said(page)
 
 
 def test_the_password_alone_logs_nobody_in_that_has_one(app: Flask) -> None:

@@ -57,3 +57,11 @@ def test_no_value_of_a_job_is_shown_as_python_writes_it() -> None:
 
 def test_no_time_that_has_passed_is_below_nothing() -> None:
     assert words.span(-0.2) == "0 seconds"
+
+
+def test_options_of_a_job_have_names_for_people() -> None:
+    assert [words.option(name) for name in ("argv", "timeout_seconds", "strategy")] == [
+        "Command",
+        "Time limit",
+        "Strategy",
+    ]
