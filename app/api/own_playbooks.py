@@ -7,7 +7,7 @@ from app.api.blueprint import Blueprint
 from app.edge.identity import actor
 from app.schemas.playbooks import OwnPlaybookRunSchema, PlaybookListSchema, PlaybookSchema
 from app.schemas.runs import RunSchema
-from app.services import own_playbooks, playbooks, runs
+from app.services import own_playbooks, playbook_runs, runs
 
 blueprint = Blueprint(
     "own_playbooks", "/projects/<id:project_id>/playbooks", "Playbooks that a project has of its own."
@@ -43,4 +43,4 @@ def run_own_playbook(values: dict[str, Any], project_id: int, name: str) -> Any:
 
     What is run is what is read and judged now, whatever becomes of the file until the job's turn comes.
     """
-    return begun(runs.with_recap(playbooks.begin_own(project_id, name, values["inputs"], actor())))
+    return begun(runs.with_recap(playbook_runs.begin_own(project_id, name, values["inputs"], actor())))

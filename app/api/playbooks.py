@@ -7,7 +7,7 @@ from app.api.blueprint import Blueprint
 from app.edge.identity import actor
 from app.schemas.playbooks import PlaybookListSchema, PlaybookRunSchema, PlaybookSchema
 from app.schemas.runs import RunSchema
-from app.services import playbooks, runs
+from app.services import playbook_runs, playbooks, runs
 
 blueprint = Blueprint("playbooks", "/playbooks", "Named steps, written in files, run on projects or nodes.")
 
@@ -41,4 +41,4 @@ def run_playbook(values: dict[str, Any], name: str) -> Any:
     On `project_ids`, or on `node_ids` where it is one for nodes, which needs the role admin. Every input is one whole
     word, whatever is in it.
     """
-    return begun(runs.with_recap(playbooks.begin(name, values, actor())))
+    return begun(runs.with_recap(playbook_runs.begin(name, values, actor())))

@@ -14,7 +14,7 @@ from app.errors import Invalid
 from app.models import Run
 from app.playbooks.playbook import Playbook
 from app.schemas.playbooks import OwnPlaybookRunSchema, PlaybookListSchema, PlaybookRunSchema, PlaybookSchema
-from app.services import own_playbooks, playbooks, projects
+from app.services import own_playbooks, playbook_runs, playbooks, projects
 from app.services.nodes import get_node_by_name
 
 
@@ -77,7 +77,7 @@ def run_playbook(
         values["node_ids"] = [get_node_by_name(node_name).id for node_name in node_names]
     else:
         values["project_ids"] = project_ids(project_names, node_projects)
-    return conclude(playbooks.begin(name, load(PlaybookRunSchema(), values), actor()), wait)
+    return conclude(playbook_runs.begin(name, load(PlaybookRunSchema(), values), actor()), wait)
 
 
 @project.command("playbooks")
@@ -111,7 +111,7 @@ def _begin_own(
         raise Invalid("--own wants one --project NAME, whose playbook it is, and maybe the --node of that.")
     project_id = projects.get_project_by_name(project_names[0], *node_names).id
     values = load(OwnPlaybookRunSchema(), {"inputs": _values(own_playbooks.get_own_playbook(project_id, name), given)})
-    return playbooks.begin_own(project_id, name, values["inputs"], actor())
+    return playbook_runs.begin_own(project_id, name, values["inputs"], actor())
 
 
 def _values(row: Playbook, given: tuple[str, ...]) -> dict[str, Any]:

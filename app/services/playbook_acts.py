@@ -18,7 +18,7 @@ from app.jobs.journal import log_size, read_log
 from app.models import Job, JobState, Node
 from app.services.act_output import StepsOutput
 from app.services.nodes import find_node, get_node
-from app.services.playbooks import ensure_may_have, node_steps, project_steps
+from app.services.playbook_jobs import ensure_may_have, node_steps, project_steps
 from app.services.project_acts import act_kind, settle_command, syncing
 from app.services.project_commands import find_head, output_limit
 from app.services.projects import get_project

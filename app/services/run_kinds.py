@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from app.commands.refs import GitRef
 from app.errors import Invalid, naming
 from app.models import Job, Role
-from app.services.playbooks import node_job, project_job, run_params
+from app.services.playbook_jobs import node_job, project_job, run_params
 from app.services.project_commands import command_job
 from app.services.projects import checkout_job, pull_job
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.errors import CommandNotAllowed, Invalid, NotFound
 from app.models import Job
-from app.services.playbooks import project_job, run_params
+from app.services.playbook_jobs import project_job, run_params
 from app.services.project_commands import checked, command_job
 from app.services.projects import get_project, pull_job
 

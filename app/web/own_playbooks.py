@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from app.edge.identity import actor, requires
 from app.errors import BareboatError
 from app.playbooks.playbook import Playbook
-from app.services import own_playbooks, playbooks, projects
+from app.services import own_playbooks, playbook_runs, projects
 from app.web.blueprint import web
 from app.web.forms import Form
 from app.web.playbooks import typed_inputs
@@ -51,7 +51,7 @@ def run_own_playbook(project_id: int, name: str) -> tuple[str, int] | Response:
     """Read once more, by the service: what is run is what is judged then."""
     playbook, form = own_playbooks.get_own_playbook(project_id, name), Form()
     try:
-        run = playbooks.begin_own(project_id, name, typed_inputs(playbook.inputs), actor())
+        run = playbook_runs.begin_own(project_id, name, typed_inputs(playbook.inputs), actor())
     except BareboatError as error:
         wrong = error.errors.get("inputs", {})
         page = _page(project_id, playbook, form.refuse(error), wrong if isinstance(wrong, dict) else {})

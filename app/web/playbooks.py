@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, Invalid
-from app.services import choices, playbooks, projects
+from app.services import choices, playbook_runs, playbooks, projects
 from app.web.blueprint import web
 from app.web.forms import Form
 from app.web.paging import asked_id, asked_page, asked_search
@@ -35,7 +35,7 @@ def show_playbook(name: str) -> str:
 def run_playbook(name: str) -> tuple[str, int] | Response:
     form = Form()
     try:
-        run = playbooks.begin(name, _values(name), actor())
+        run = playbook_runs.begin(name, _values(name), actor())
     except BareboatError as error:
         wrong = error.errors.get("inputs", {})
         page = _page(name, form.refuse(error), wrong if isinstance(wrong, dict) else {})

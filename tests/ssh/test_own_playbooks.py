@@ -7,7 +7,7 @@ import pytest
 from app.db import unit_of_work, utcnow
 from app.errors import ActFailed, Forbidden, Invalid, NotFound, PlaybookInvalid, WrongState
 from app.models import Event, Job, JobState, Project, ProjectStatus, Role
-from app.services import jobs, own_playbooks, playbooks, projects, runs
+from app.services import jobs, own_playbooks, playbook_runs, projects, runs
 from app.services.events import SYSTEM, Actor
 from tests.support.live import Live
 
@@ -45,7 +45,7 @@ def project_id(live: Live, node_id: int, shop: Path) -> int:
 
 
 def begin(project_id: int, **inputs: object) -> Job:
-    run = playbooks.begin_own(project_id, "write", inputs, OTTO)
+    run = playbook_runs.begin_own(project_id, "write", inputs, OTTO)
     return jobs.get_job(runs.jobs_under_way(run.id)[0])
 
 
@@ -96,7 +96,7 @@ def test_the_broken_are_listed_with_file_and_line(live: Live, project_id: int, s
     }
     for name in ("broken", "huge", "latin", "link", "look"):
         with pytest.raises(PlaybookInvalid):
-            playbooks.begin_own(project_id, name, {}, OTTO)
+            playbook_runs.begin_own(project_id, name, {}, OTTO)
     for name in ("none", "../write", "write.yml", "W"):
         with pytest.raises(NotFound):
             own_playbooks.get_own_playbook(project_id, name)
@@ -126,7 +126,7 @@ def test_the_rules_of_runs_and_commands_hold(live: Live, node_id: int, project_i
     with pytest.raises(Invalid, match="required"):
         begin(project_id)
     live.app.config["ALLOWED_COMMANDS"] = ["true"]
-    run = playbooks.begin_own(project_id, "write", {"word": "x"}, OTTO)
+    run = playbook_runs.begin_own(project_id, "write", {"word": "x"}, OTTO)
     (member,) = runs.list_members(run.id, {}, 1, 9).items
     assert member.error_code == "command_not_allowed"
 

@@ -11,7 +11,7 @@ import pytest
 from app.db import db, release, unit_of_work, utcnow
 from app.jobs.runner import Runner
 from app.models import Job, JobState, Node, NodeStatus, Project, ProjectStatus, Run
-from app.services import hostkeys, jobs, keys, nodes, playbooks, run_moves, runs
+from app.services import hostkeys, jobs, keys, nodes, playbook_runs, run_moves, runs
 from app.services.events import SYSTEM
 from tests.support.controller_process import Controller, fresh, wait_until
 from tests.support.live import Live
@@ -70,7 +70,7 @@ def write(live: Live, tmp_path: Path) -> Callable[[str, str], None]:
 
 
 def begin(name: str, project_id: int, **inputs: object) -> Job:
-    run = playbooks.begin(name, {"project_ids": [project_id], "inputs": inputs}, SYSTEM)
+    run = playbook_runs.begin(name, {"project_ids": [project_id], "inputs": inputs}, SYSTEM)
     return jobs.get_job(runs.jobs_under_way(run.id)[0])
 
 
@@ -147,7 +147,7 @@ def test_over_fifty_nodes_the_dead_and_the_hanging_hold_nobody_up(
         with unit_of_work() as session:
             for name in ("n11", "n12"):
                 session.query(Node).filter_by(name=name).one().ssh_port = taken.getsockname()[1]
-        run_id = playbooks.begin("hangs", {"project_ids": ids, "concurrency": 12}, SYSTEM).id
+        run_id = playbook_runs.begin("hangs", {"project_ids": ids, "concurrency": 12}, SYSTEM).id
         _run_all(live, run_id, threads=4)
     run = runs.with_recap(runs.get_run(run_id))
     counted = {"ok": 0, "changed": 47, "failed": 1, "unreachable": 2, "skipped": 0, "waiting": 0, "running": 0}
@@ -206,7 +206,7 @@ def test_a_playbook_on_nodes_runs_in_the_account_s_home(
     """Nothing is written there but our own folder, which is cleared."""
     steps = "steps:\n  - {name: where, run: [pwd], changes: false}\n"
     write("where", f"description: d\non: node\n{steps}  - {{name: root, run: [test, -d, {{node: projects_root}}]}}\n")
-    run = playbooks.begin("where", {"node_ids": [node_id]}, SYSTEM)
+    run = playbook_runs.begin("where", {"node_ids": [node_id]}, SYSTEM)
     job = live.finish(jobs.get_job(runs.jobs_under_way(run.id)[0]))
     assert (job.state, outcomes(job)) == (JobState.SUCCEEDED, ["ok", "changed"]), live.log(job)
     (home,) = [Path(line) for line in live.log(job).splitlines() if line.startswith("/")]
@@ -220,7 +220,7 @@ def test_a_node_is_prepared(live: Live, node_id: int) -> None:
     root = live.root / "below" / "projects"
     with unit_of_work() as session:
         session.get_one(Node, node_id).projects_root = str(root)
-    run = playbooks.begin("prepare-node", {"node_ids": [node_id]}, SYSTEM)
+    run = playbook_runs.begin("prepare-node", {"node_ids": [node_id]}, SYSTEM)
     job = live.finish(jobs.get_job(runs.jobs_under_way(run.id)[0]))
     assert (job.state, outcomes(job)) == (JobState.SUCCEEDED, ["ignored", "changed", "skipped", "ok"]), live.log(job)
     assert root.stat().st_mode & 0o777 == 0o755
