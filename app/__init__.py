@@ -31,6 +31,7 @@ from app.services import (
     playbook_acts,
     project_acts,
     recoveries,
+    rotation_acts,
     run_moves,
     schedule_runs,
     trash,
@@ -51,7 +52,7 @@ RUNS_SECONDS = 2
 
 Part = Literal["all", "scheduler", "runner"]
 
-_KINDS = (*project_acts.KINDS, *trash_acts.KINDS, *playbook_acts.KINDS)
+_KINDS = (*project_acts.KINDS, *trash_acts.KINDS, *playbook_acts.KINDS, *rotation_acts.KINDS)
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 # Causes that may pass by themselves. Whether an act may be repeated at all is for its kind of job to say.
-RETRYABLE_FAILURES: Final = frozenset({"git_remote_error", "git_unreachable", "process_lost"})
+RETRYABLE_FAILURES: Final = frozenset({"git_remote_error", "git_unreachable", "process_lost", "keys_changed"})
 
 ACT_FAILURES: Final[dict[str, str]] = {
     "root_missing": "The projects root does not exist on the node; create it (Bareboat never does).",
@@ -43,6 +43,10 @@ ACT_FAILURES: Final[dict[str, str]] = {
     "commit_moved": "The project is not at the commit that was asked for any more; nothing was run.",
     "command_failed": "The command ended with an exit status other than 0; see its output in the log.",
     "step_failed": "A step of the playbook ended with an exit status other than 0; the message says which.",
+    "keys_unsafe": "The account's authorized_keys is no plain file that only the account may write; nothing was done.",
+    "key_line_missing": "The key in use is not in ~/.ssh/authorized_keys: keys are kept elsewhere; change them there.",
+    "keys_changed": "Somebody else was changing authorized_keys at this moment; nothing was done. Retry.",
+    "new_key_refused": "The node does not let us in with the new key; it keeps the old one.",
     "git_failed": "git failed; its last lines are in the log.",
     "setsid_missing": "The node has no setsid; install it (util-linux, or busybox) and retry.",
     "proc_missing": "The node has no /proc that can be read; mount it and retry.",

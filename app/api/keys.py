@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from app.api.answers import LOCATION, made
+from app.api.answers import LOCATION, RUN_LOCATION, begun, made
 from app.api.blueprint import Blueprint
 from app.edge.identity import actor
-from app.schemas.keys import SSHKeyCreateSchema, SSHKeySchema
+from app.schemas.keys import RotationSchema, SSHKeyCreateSchema, SSHKeySchema
 from app.schemas.paging import PageQuery
-from app.services import keys
+from app.schemas.runs import RunSchema
+from app.services import keys, rotations, runs
 
 blueprint = Blueprint(
     "ssh-keys", "/ssh-keys", "Keys with which Bareboat logs in to nodes. A private half never leaves."
@@ -50,6 +51,19 @@ def create_ssh_key(values: dict[str, Any]) -> Any:
 def get_ssh_key(key_id: int) -> Any:
     """Show an SSH key"""
     return keys.get_key(key_id)
+
+
+@blueprint.post("/<id:key_id>/rotation")
+@blueprint.guard("admin", 404, 409)
+@blueprint.arguments(RotationSchema)
+@blueprint.response(202, RunSchema, description="Begun: its first jobs are queued.", headers=RUN_LOCATION)
+def rotate_ssh_key(values: dict[str, Any], key_id: int) -> Any:
+    """Give nodes another SSH key
+
+    A run of `node.rotate_key`: on each node the new public key is added over the old key, a login with it is tried, and
+    only then the node is switched and the old line removed. A node that refuses the new key keeps the old one.
+    """
+    return begun(runs.with_recap(rotations.begin(key_id, values, actor())))
 
 
 @blueprint.delete("/<id:key_id>")

@@ -1,17 +1,19 @@
 """`key`: SSH keys with which Bareboat logs in to nodes. The private half is never shown."""
 
 import sys
-from typing import IO, Literal, get_args
+from typing import IO, Any, Literal, get_args
 
 import click
 
-from app.cli.act import Acts, actor, read_secret
+from app.cli.act import Acts, actor, load, read_secret
+from app.cli.runs import conclude, concurrency, max_failures, waits
 from app.cli.show import as_json, print_json, print_table
 from app.errors import UnreadableKey
 from app.models import SSHKey
-from app.schemas.keys import SSHKeySchema
+from app.schemas.keys import RotationSchema, SSHKeySchema
 from app.secrets import Secret
-from app.services import keys
+from app.services import keys, rotations
+from app.services.nodes import get_node_by_name
 from app.services.paging import MAX_PAGE_SIZE
 
 Kind = Literal["ed25519", "ecdsa", "rsa"]
@@ -47,6 +49,21 @@ def list_keys(is_json: bool) -> None:
     uses = keys.use_counts()
     cells = ((row.id, row.name, row.type, row.bits, row.fingerprint, uses.get(row.id, 0)) for row in rows)
     return print_table(("ID", "NAME", "TYPE", "BITS", "FINGERPRINT", "NODES"), cells)
+
+
+@key.command("rotate")
+@click.argument("name")
+@click.option("--to", "new_name", required=True, help="Name of the key that the nodes get.")
+@click.option("--node", "node_names", multiple=True, metavar="NODE", help="Only this node; may be given several times.")
+@concurrency
+@max_failures
+@waits
+def rotate_key(name: str, new_name: str, node_names: tuple[str, ...], wait: bool, **given: Any) -> None:
+    """Give the nodes that log in with a key another one: added, tried, switched, and the old line removed."""
+    given["to_key_id"] = keys.get_key_by_name(new_name).id
+    if node_names:
+        given["node_ids"] = [get_node_by_name(node_name).id for node_name in node_names]
+    conclude(rotations.begin(keys.get_key_by_name(name).id, load(RotationSchema(), given), actor()), wait)
 
 
 @key.command("delete")

@@ -36,6 +36,9 @@ REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
         91: "trash_missing",
         92: "pull_conflict",
         93: "recovery_missing",
+        94: "keys_unsafe",
+        95: "key_line_missing",
+        96: "keys_changed",
     }
 )
 

@@ -82,10 +82,10 @@ def park(job_id: int, owner: str, seconds: float, detail: str) -> None:
         session.execute(mine.values(owner=None, lease_expires_at=until, run_after=until, detail=detail[:255]))
 
 
-def take_from_runners(session: Any, node_id: int) -> None:
-    """Within the caller's transaction: running jobs of this node leave their runners, which know how it was reached
-    before; whoever takes them up asks anew."""
-    mine = update(Job).where(Job.node_id == node_id, Job.state == JobState.RUNNING)
+def take_from_runners(session: Any, node_id: int, *, but: int = 0) -> None:
+    """Within the caller's transaction: running jobs of this node, `but` one, leave their runners, which know how it was
+    reached before; whoever takes them up asks anew."""
+    mine = update(Job).where(Job.node_id == node_id, Job.state == JobState.RUNNING, Job.id != but)
     session.execute(mine.values(owner=None, lease_expires_at=utcnow()))
 
 

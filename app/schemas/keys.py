@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from app.schemas.base import SecretText, StrictSchema, Text
+from app.schemas.base import SecretText, StrictSchema, Text, an_id
+from app.schemas.runs import WaveSchema
 
 KEY_KINDS: Final = ("ed25519", "ecdsa", "rsa")
 PRIVATE_KEY_LIMIT: Final = 64 * 1024
@@ -33,6 +34,17 @@ class SSHKeyCreateSchema(StrictSchema):
             raise ValidationError("Give either generate or private_key.", "generate")
         if "passphrase" in data and "private_key" not in data:
             raise ValidationError("Goes with a private_key only.", "passphrase")
+
+
+class RotationSchema(WaveSchema):
+    """Another key for the nodes that log in with this one."""
+
+    to_key_id = an_id(required=True, metadata={"description": "The SSH key that they get.", "example": 2})
+    node_ids = fields.List(
+        an_id(),
+        validate=validate.Length(min=1, max=2_000),
+        metadata={"description": "All that log in with the key, unless given.", "example": [1, 2, 3]},
+    )
 
 
 class SSHKeySchema(StrictSchema):

@@ -10,6 +10,7 @@ from app.models import Job, Role
 from app.services.playbook_jobs import node_job, project_job, run_params
 from app.services.project_commands import command_job
 from app.services.projects import checkout_job, pull_job
+from app.services.rotations import rotation_job, rotation_params
 
 _STRATEGIES: Final = ("ff-only", "reset")
 
@@ -60,4 +61,5 @@ RUN_KINDS: Final[Mapping[str, RunKind]] = {
     "project.command": RunKind(_command_params, command_job),
     "project.playbook": RunKind(lambda params: run_params(params, "project"), project_job),
     "node.playbook": RunKind(lambda params: run_params(params, "node"), node_job, "node", Role.ADMIN),
+    "node.rotate_key": RunKind(rotation_params, rotation_job, "node", Role.ADMIN),
 }

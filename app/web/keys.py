@@ -6,8 +6,9 @@ from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, requires
 from app.errors import Conflict, Invalid
-from app.schemas.keys import SSHKeyCreateSchema
-from app.services import keys
+from app.schemas.keys import RotationSchema, SSHKeyCreateSchema
+from app.services import keys, rotations
+from app.services.paging import MAX_PAGE_SIZE
 from app.web.blueprint import web
 from app.web.forms import Form
 from app.web.paging import PAGE_SIZE, asked_page
@@ -59,6 +60,23 @@ def import_key() -> tuple[str, int] | Response:
     return redirect(url_for("web.list_keys"), 303)
 
 
+@web.get("/keys/<id:key_id>/rotate")
+@requires("admin")
+def choose_new_key(key_id: int) -> str:
+    return _rotation_page(key_id, Form(start={"concurrency": "10"}))
+
+
+@web.post("/keys/<id:key_id>/rotate")
+@requires("admin")
+def rotate_key(key_id: int) -> tuple[str, int] | Response:
+    form = Form(RotationSchema())
+    try:
+        run = rotations.begin(key_id, form.read(), actor())
+    except (Invalid, Conflict) as error:
+        return _rotation_page(key_id, form.refuse(error)), 422
+    return redirect(url_for("web.show_run", run_id=run.id), 303)
+
+
 @web.get("/keys/<id:key_id>/delete")
 @requires("admin")
 def confirm_key_deletion(key_id: int) -> str:
@@ -75,3 +93,9 @@ def delete_key(key_id: int) -> Response:
         return refuse(error, url_for("web.list_keys"))
     flash(f"Key {name} is deleted.", "done")
     return redirect(url_for("web.list_keys"), 303)
+
+
+def _rotation_page(key_id: int, form: Form) -> str:
+    key, users = keys.get_key(key_id), keys.nodes_using(key_id)
+    others = [other for other in keys.list_keys(1, MAX_PAGE_SIZE).items if other.id != key_id]
+    return render_template("keys/rotate.html", key=key, users=users, others=others, form=form)

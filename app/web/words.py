@@ -25,6 +25,7 @@ KINDS: Final = {
     "project.command": "Command",
     "project.playbook": "Playbook",
     "node.playbook": "Playbook",
+    "node.rotate_key": "Change SSH key",
     "project.delete": "Delete",
     "project.forget": "Forget",
     "project.restore": "Restore",

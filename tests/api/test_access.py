@@ -35,6 +35,7 @@ ADMINS_ONLY = {
     "host-keys.unpin_host_key",
     "ssh-keys.create_ssh_key",
     "ssh-keys.delete_ssh_key",
+    "ssh-keys.rotate_ssh_key",
     "git-credentials.create_git_credential",
     "git-credentials.delete_git_credential",
     "git-hosts.create_git_host",

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Installation
+from tests.support.sshd import SshdServer
 
 
 def write_key(folder: Path, *options: str) -> Path:
@@ -64,3 +65,24 @@ def test_a_key_in_use_is_kept(installed: Installation) -> None:
     assert "[key_in_use]" in installed.run("key", "delete", "main").stderr
     installed.ok("node", "delete", "web-1")
     assert installed.ok("key", "delete", "main") == "Deleted the key main"
+
+
+@pytest.mark.ssh
+def test_a_key_is_changed_on_its_nodes_or_the_command_says_why_not(
+    enrolled: Installation, fresh_sshd: SshdServer
+) -> None:
+    """The server of these tests reads another file than the account's own."""
+    old = enrolled.json("key", "list")[0]["name"]
+    enrolled.ok("key", "add", "new", "--generate", "ed25519")
+    refused = enrolled.run("key", "rotate", old, "--to", "new", "--wait")
+    assert (refused.exit_code, "key_line_missing" in refused.stderr) == (1, True)
+    own = fresh_sshd.home / ".ssh/authorized_keys"
+    own.parent.mkdir(mode=0o700)
+    own.write_text(f"{fresh_sshd.keypair.public}\n")
+    own.chmod(0o600)
+    (fresh_sshd.folder / "authorized_keys").unlink()
+    (fresh_sshd.folder / "authorized_keys").symlink_to(own)
+    enrolled.ok("key", "rotate", old, "--to", "new", "--node", "here", "--wait")
+    assert own.read_text() == f"{enrolled.json('key', 'list')[1]['public_key']}\n"
+    assert "ONLINE" in enrolled.ok("node", "probe", "here")
+    assert "[wrong_state]" in enrolled.run("key", "rotate", old, "--to", "new").stderr

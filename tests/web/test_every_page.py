@@ -25,7 +25,7 @@ FOR_ADMINS = ("/nodes/new", "/nodes/1/edit", "/nodes/1/delete", "/nodes/1/host-k
 FOR_ADMINS += ("/credentials/new", "/credentials/1/delete")
 FOR_ADMINS += ("/notification-channels", "/notification-channels/new", "/notification-channels/1")
 FOR_ADMINS += ("/notification-channels/1/delete", "/notification-channels/1/rotate")
-FOR_ADMINS += ("/keys/1/delete", "/users", "/users/new", "/users/1", "/users/2")
+FOR_ADMINS += ("/keys/1/delete", "/keys/1/rotate", "/users", "/users/new", "/users/1", "/users/2")
 OPEN = {
     "web.static",
     "web.login",
