@@ -22,7 +22,7 @@ from app.services.events import Actor, event
 from app.services.keys import get_key, reveal_key
 from app.services.nodes import get_node
 from app.services.project_acts import noting_refusals
-from app.services.rotations import KIND
+from app.services.rotation_jobs import KIND
 from app.services.runtime import runtime
 from app.services.targets import build_target
 from app.ssh.target import Target

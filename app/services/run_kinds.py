@@ -10,7 +10,7 @@ from app.models import Job, Role
 from app.services.playbook_jobs import node_job, project_job, run_params
 from app.services.project_commands import command_job
 from app.services.projects import checkout_job, pull_job
-from app.services.rotations import rotation_job, rotation_params
+from app.services.rotation_jobs import rotation_job, rotation_params
 
 _STRATEGIES: Final = ("ff-only", "reset")
 
