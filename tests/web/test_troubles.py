@@ -64,8 +64,11 @@ def test_a_pull_that_is_in_the_way_of_local_work_leads_to_the_reset(fail: Callab
     assert '<button type="submit" class="outline" id="retry">' in page
 
 
-def test_a_refused_deletion_leads_to_the_force(fail: Callable[..., str], otto: Person, project_id: int) -> None:
-    page = fail("project.delete", "work_unpushed")
+@pytest.mark.parametrize("code", ["work_unpushed", "remote_unasked"])
+def test_a_refused_deletion_leads_to_the_force(
+    fail: Callable[..., str], otto: Person, project_id: int, code: str
+) -> None:
+    page = fail("project.delete", code)
     assert f'href="/projects/{project_id}/delete?force=on"' in page
     assert f'href="/projects/{project_id}/delete?force=on"' in otto.get("/jobs/1").text
     assert 'name="force" value="on" checked' in otto.get(f"/projects/{project_id}/delete?force=on").text
