@@ -34,6 +34,8 @@ _KEYS_SECONDS: Final = 60.0  # the soonest that keys are fetched again for one t
 _FAILED_SECONDS: Final = 5.0  # so long nobody waits anew for an issuer that has just not answered
 _ASK_SECONDS: Final = 6.0
 _CLOCK_SECONDS: Final = 60  # by so much two clocks may differ
+_NOT_KNOWN: Final = ("invalid_client", "unauthorized_client")  # RFC 6749, 5.2
+_KINDS: Final = ("RSA", "EC")  # an issuer may have keys for other things too
 _ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -78,6 +80,12 @@ def init_app(app: Flask) -> None:
     app.extensions[_EXTENSION] = Issuer(settings) if settings else None
 
 
+def _usable(keys: Mapping[str, Any]) -> Any:
+    """Of a set of keys those that may have signed an ID token."""
+    known = [key for key in keys["keys"] if key["kty"] in _KINDS and key.get("use", "sig") == "sig"]
+    return {"keys": known}
+
+
 def find_issuer() -> "Issuer | None":
     issuer: Issuer | None = current_app.extensions[_EXTENSION]
     return issuer
@@ -111,6 +119,10 @@ class Issuer:
                 code_verifier=attempt.verifier,
             )
         except AuthlibBaseError as error:
+            if error.error in _NOT_KNOWN:
+                raise IssuerUnavailable(
+                    "The login server does not know Bareboat; an admin compares OIDC_CLIENT_ID and OIDC_CLIENT_SECRET."
+                ) from error
             raise LoginRefused("The login server does not take the code; log in again.") from error
         except ValueError as error:
             raise IssuerUnavailable("The login server's answer is not understood; an admin looks there.") from error
@@ -164,7 +176,7 @@ class Issuer:
     def _fetched(self) -> _Kept:
         try:
             metadata = self._metadata()
-            keys = KeySet.import_key_set(self._fetch(metadata["jwks_uri"]))  # type: ignore[arg-type]
+            keys = KeySet.import_key_set(_usable(self._fetch(metadata["jwks_uri"])))
         except IssuerUnavailable as error:
             self._failed = time.monotonic(), error
             raise

@@ -44,7 +44,7 @@ def _claims(issuer: Issuer, attempt: Attempt | None, answer: Mapping[str, str]) 
 
 def _admit(claims: Mapping[str, Any], settings: OidcSettings, address: str | None) -> User:
     subject, role = claims["sub"], settings.role_of(claims)
-    if not isinstance(subject, str) or not 1 <= len(subject) <= _SUBJECT_LIMIT:
+    if not isinstance(subject, str) or not 1 <= len(subject) <= _SUBJECT_LIMIT or not _is_plain(subject):
         raise LoginRefused(f"{settings.name} names no subject that can be used.")
     user = _find(settings.issuer, subject)
     if user is not None and not user.is_active:
@@ -55,6 +55,10 @@ def _admit(claims: Mapping[str, Any], settings: OidcSettings, address: str | Non
     if user is None:
         return _made(claims, settings, role, address)
     return _with_role(user, role, address)
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _find(issuer: str, subject: str) -> User | None:

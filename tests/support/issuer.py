@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 CLIENT_ID, CLIENT_SECRET = "bareboat", "a secret of the client"
 Token = Callable[["FakeIssuer", dict[str, Any]], str]
@@ -77,13 +77,15 @@ class FakeIssuer:
     def answer(self, path: str) -> tuple[int, Any]:
         if path == "/.well-known/openid-configuration":
             return 200, self._discovery() | self.metadata
-        return (200, KeySet([self.key]).as_dict(private=False)) if path == "/jwks" else (404, {})
+        return (200, self._keys()) if path == "/jwks" else (404, {})
 
     def redeem(self, form: dict[str, str], authorization: str) -> tuple[int, Any]:
         """A code is good once, for the verifier behind its challenge, from the client with its secret."""
         asked = self.codes.pop(form.get("code", ""), None)
         client = b64decode(authorization.removeprefix("Basic ")).decode()
-        if asked is None or client != f"{CLIENT_ID}:{CLIENT_SECRET}" or form["redirect_uri"] != asked["redirect_uri"]:
+        if client != f"{CLIENT_ID}:{CLIENT_SECRET}":
+            return 401, {"error": "invalid_client"}
+        if asked is None or form["redirect_uri"] != asked["redirect_uri"]:
             return 400, {"error": "invalid_grant"}
         challenge = urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest()).decode().rstrip("=")
         if challenge != asked["code_challenge"]:
@@ -132,3 +134,9 @@ class FakeIssuer:
     def _discovery(self) -> dict[str, Any]:
         places = {"authorization_endpoint": "/authorize", "token_endpoint": "/token", "jwks_uri": "/jwks"}
         return {"issuer": self.url} | {name: self.url + path for name, path in places.items()}
+
+    def _keys(self) -> dict[str, Any]:
+        """As real issuers have them: also one for encryption, and one of a kind that is not known everywhere."""
+        others: list[Any] = [{"kty": "AKP", "kid": "a", "alg": "ML-DSA-44", "pub": "x"}]
+        others.append(self.key.as_dict(private=False) | {"kid": "b", "use": "enc", "alg": "RSA-OAEP"})
+        return {"keys": [*others, self.key.as_dict(private=False)]}

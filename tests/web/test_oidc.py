@@ -151,6 +151,8 @@ def test_an_answer_that_names_another_issuer_is_refused(site: Flask, issuer: Fak
         {"sub": None},
         {"sub": ""},
         {"sub": 7},
+        {"sub": "a\x00b"},
+        {"sub": "é"},
         {"at_hash": "bm90IGl0"},
     ],
     ids=str,

@@ -58,6 +58,11 @@ def test_what_an_issuer_says_of_itself_is_checked(
     assert (answer.status_code, why in said(answer)) == (503, True)
 
 
+def test_a_wrong_secret_is_said_to_be_an_admins_affair(issuer: FakeIssuer, set_up: SetUp) -> None:
+    _, answer = enter(set_up(OIDC_CLIENT_SECRET="another"), issuer)
+    assert (answer.status_code, "compares OIDC_CLIENT_ID and OIDC_CLIENT_SECRET" in said(answer)) == (503, True)
+
+
 def test_an_issuers_new_key_is_fetched(issuer: FakeIssuer, set_up: SetUp, mocker: MockerFixture) -> None:
     mocker.patch.object(oidc, "_KEYS_SECONDS", 0.0)
     site = set_up()
