@@ -11,6 +11,7 @@ from app.models.node import HostKey, Node, NodeStatus
 from app.models.notification import Alert, ChannelKind, DeliveryState, NotificationChannel, NotificationDelivery
 from app.models.probe import Probe
 from app.models.project import Project, ProjectStatus
+from app.models.project_set import ProjectSet
 from app.models.recovery import Recovery
 from app.models.run import FAILURES, RECAP, MemberState, Run, RunMember, RunState
 from app.models.schedule import CatchUp, Overlap, RunOutcome, Schedule, ScheduledRun
@@ -52,6 +53,7 @@ __all__ = [
     "Overlap",
     "Probe",
     "Project",
+    "ProjectSet",
     "ProjectStatus",
     "Recovery",
     "RecoveryCode",

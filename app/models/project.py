@@ -10,6 +10,7 @@ from app.db import Base, UtcDateTime
 from app.models.columns import CreatedAt, Id, Words, state_column
 from app.models.credential import GitCredential
 from app.models.node import Node
+from app.models.project_set import ProjectSet
 
 
 class ProjectStatus(StrEnum):
@@ -23,7 +24,7 @@ class ProjectStatus(StrEnum):
 class Project(Base):
     """`name_folded` makes names unique per node, upper and lower case alike. `cloned_at` is empty until the files are
     on the node: an ERROR without it is a failed clone, which may be tried again. `branch` empty means the default.
-    `allow_own_playbooks`: those in its `.bareboat` may be run."""
+    `allow_own_playbooks`: those in its `.bareboat` may be run. `set_id`: the project set that it is a member of."""
 
     __tablename__ = "project"
     __table_args__ = (
@@ -45,6 +46,7 @@ class Project(Base):
         ForeignKey("git_credential.id", ondelete="RESTRICT"), index=True
     )
     allow_own_playbooks: Mapped[bool] = mapped_column(default=False, server_default=false())
+    set_id: Mapped[int | None] = mapped_column(ForeignKey("project_set.id", ondelete="SET NULL"), index=True)
     status: Mapped[ProjectStatus] = mapped_column(state_column(ProjectStatus), default=ProjectStatus.PENDING)
     error_code: Mapped[str | None] = mapped_column(String(32))
     error_message: Mapped[Words | None]
@@ -56,6 +58,7 @@ class Project(Base):
 
     node: Mapped[Node] = relationship(lazy="joined")
     git_credential: Mapped[GitCredential | None] = relationship()
+    project_set: Mapped[ProjectSet | None] = relationship()
 
     @property
     def path(self) -> str:

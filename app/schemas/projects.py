@@ -130,6 +130,7 @@ class ProjectSchema(StrictSchema):
     created_at = fields.AwareDateTime(format="iso")
     git_credential_id = fields.Integer(allow_none=True, metadata={"example": 1})
     allow_own_playbooks = fields.Boolean(metadata={"example": False})
+    set_id = fields.Integer(allow_none=True, metadata={"description": "The project set that it is a member of."})
 
 
 class CommitSchema(StrictSchema):

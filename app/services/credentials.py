@@ -9,7 +9,7 @@ from app.commands.gitaccess import GitAccess
 from app.commands.giturl import GitUrl
 from app.db import db, unit_of_work, utcnow
 from app.errors import CredentialInUse, Invalid, NameTaken, NotFound, naming
-from app.models import CredentialKind, GitCredential, Node, Project
+from app.models import CredentialKind, GitCredential, Node, Project, ProjectSet
 from app.secrets import Secret
 from app.services.events import Actor, event
 from app.services.git_access import Access
@@ -62,7 +62,7 @@ def create_credential(values: dict[str, Any], actor: Actor) -> GitCredential:
 
 def delete_credential(credential_id: int, actor: Actor) -> None:
     credential = get_credential(credential_id)
-    if users := projects_using(credential_id):
+    if users := projects_using(credential_id) + _sets_using(credential_id):
         raise CredentialInUse(
             f"Git credential {credential.name!r} is in use by {', '.join(users)}; give them another credential first."
         )
@@ -130,6 +130,11 @@ def open_access(project: Project) -> Access:
 def note_use(credential_id: int) -> None:
     with unit_of_work() as session:
         session.get_one(GitCredential, credential_id).last_used_at = utcnow()
+
+
+def _sets_using(credential_id: int) -> list[str]:
+    rows = select(ProjectSet.name).filter_by(git_credential_id=credential_id).order_by(ProjectSet.name_folded)
+    return [f"the project set {name}" for name in db.session.scalars(rows)]
 
 
 def _take_key(row: GitCredential, private_key: Secret, passphrase: Secret | None) -> Secret:

@@ -11,6 +11,7 @@ from app.services.playbook_jobs import node_job, project_job, run_params
 from app.services.project_commands import command_job
 from app.services.projects import checkout_job, pull_job
 from app.services.rotation_jobs import rotation_job, rotation_params
+from app.services.set_clones import clone_job, clone_params
 
 _STRATEGIES: Final = ("ff-only", "reset")
 
@@ -56,6 +57,7 @@ def _command_params(params: dict[str, Any]) -> dict[str, Any]:
 
 
 RUN_KINDS: Final[Mapping[str, RunKind]] = {
+    "project.clone": RunKind(clone_params, clone_job, "node"),
     "project.pull": RunKind(_pull_params, lambda project_id, params: pull_job(project_id, params["strategy"])),
     "project.checkout": RunKind(_checkout_params, lambda project_id, params: checkout_job(project_id, params["ref"])),
     "project.command": RunKind(_command_params, command_job),

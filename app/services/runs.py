@@ -49,7 +49,7 @@ def request_run(
     """
     asked = get_run_kind(kind)
     _ensure_role(asked, kind, actor)
-    _ensure_options(options)
+    ensure_options(options)
     params = asked.complete(params)
     rows = _members(asked, tuple(dict.fromkeys(members)))
     run = Run(kind=kind, params=params, size=len(rows), requested_by=actor.name, retry_of_id=retry_of_id)
@@ -64,13 +64,25 @@ def request_run(
     return get_run(run_id)
 
 
+def ensure_options(options: RunOptions) -> None:
+    """Raises Invalid naming the option; for who stores something before the run is asked for."""
+    if not 1 <= options.concurrency <= MOST_AT_ONCE:
+        raise Invalid(errors={"concurrency": [f"1 to {MOST_AT_ONCE} at a time."]})
+    if options.max_failures is not None and options.max_failures < 1:
+        raise Invalid(errors={"max_failures": ["At least 1; leave it out to go on whatever fails."]})
+
+
 def begin(values: dict[str, Any], actor: Actor) -> Run:
     """`values` as an edge takes them: `kind params`, `project_ids` or `node_ids`, maybe `concurrency max_failures`."""
     field = f"{get_run_kind(values['kind']).members}_ids"
     if field not in values:
         raise Invalid(errors={field: [f"{values['kind']} is done on {field.removesuffix('_ids')}s: name their ids."]})
-    options = RunOptions(values.get("concurrency") or DEFAULT_CONCURRENCY, values.get("max_failures"))
-    return request_run(values["kind"], values["params"], values[field], options, actor)
+    return request_run(values["kind"], values["params"], values[field], take_options(values), actor)
+
+
+def take_options(values: dict[str, Any]) -> RunOptions:
+    """Out of the values as an edge takes them; they are not in there any more."""
+    return RunOptions(values.pop("concurrency", None) or DEFAULT_CONCURRENCY, values.pop("max_failures", None))
 
 
 def list_runs(filters: dict[str, Any], sort: str | None, page: int, page_size: int) -> Page[Run]:
@@ -159,13 +171,6 @@ def _again(run: Run, states: Iterable[MemberState]) -> list[int]:
 def _ensure_role(asked: RunKind, kind: str, actor: Actor) -> None:
     if not actor.role.includes(asked.role):
         raise Forbidden(f"{kind} needs the role {asked.role.value}; yours is {actor.role.value}. Ask an admin.")
-
-
-def _ensure_options(options: RunOptions) -> None:
-    if not 1 <= options.concurrency <= MOST_AT_ONCE:
-        raise Invalid(errors={"concurrency": [f"1 to {MOST_AT_ONCE} at a time."]})
-    if options.max_failures is not None and options.max_failures < 1:
-        raise Invalid(errors={"max_failures": ["At least 1; leave it out to go on whatever fails."]})
 
 
 def _members(asked: RunKind, ids: tuple[int, ...]) -> list[dict[str, Any]]:
