@@ -70,6 +70,11 @@ class SetNodeRemovalQuery(StrictSchema):
     )
     force = QueryBoolean(load_default=False, metadata={"description": "With `delete`: drop such work."})
 
+    @validates_schema
+    def _ensure_delete(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if data.get("force") and not data.get("delete"):
+            raise ValidationError({"force": ["Only a delete can be forced; add delete=true."]})
+
 
 class ProjectSetQuery(SortedPageQuery):
     """By name unless sorted."""

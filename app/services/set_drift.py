@@ -77,8 +77,9 @@ def read_drift(set_id: int, *, live: bool = False, seconds: float = set_looks.SE
     project_set = get_set(set_id)
     wanted = project_set.branch
     seen = set_looks.look(set_id, seconds) if live else {}
-    rows = [_with_look(_stored(project), seen.get(project.id)) for project in list_members(set_id)]
-    reference = _reference(rows, wanted)
+    members = list_members(set_id)
+    rows = [_with_look(_stored(project), seen.get(project.id)) for project in members]
+    reference = _reference(members, rows, wanted)
     rows = [replace(row, flags=tuple(flag for flag in FLAGS if flag in set(_flags(row, reference)))) for row in rows]
     counts = Counter(flag for row in rows for flag in row.flags)
     return Drift(set_id, reference, live, {flag: counts[flag] for flag in FLAGS}, _worst_first(rows))
@@ -100,19 +101,20 @@ def _with_look(row: Standing, look: set_looks.Look | None) -> Standing:
     return replace(row, head=tree.head.sha, subject=tree.head.subject) if tree.head else replace(row, head=None)
 
 
-def _reference(rows: Sequence[Standing], wanted: str | None) -> Reference:
-    there = [row for row in rows if row.is_cloned]
+def _reference(members: Sequence[Project], rows: Sequence[Standing], wanted: str | None) -> Reference:
+    """From what Bareboat itself has left there: what was done by hand since then is what drifts from it."""
+    there = [project for project in members if project.cloned_at is not None]
     branch = _branch(there, wanted)
-    on_it = [row for row in there if row.branch == branch and row.head and row.last_synced_at and not row.ahead]
-    moved = _moved_otherwise([row.project_id for row in on_it])
-    fit = [row for row in on_it if row.project_id not in moved]
-    newest = max(fit, key=_synced, default=None)
-    return Reference(branch, newest.head, newest.subject, newest.node_name) if newest else Reference(branch)
+    own = {row.project_id for row in rows if row.ahead}
+    on_it = [one for one in there if one.branch == branch and one.head and one.last_synced_at and one.id not in own]
+    moved = _moved_otherwise([project.id for project in on_it])
+    newest = max((one for one in on_it if one.id not in moved), key=_synced, default=None)
+    return Reference(branch, newest.head, newest.head_subject, newest.node.name) if newest else Reference(branch)
 
 
-def _branch(rows: Sequence[Standing], wanted: str | None) -> str | None:
+def _branch(members: Sequence[Project], wanted: str | None) -> str | None:
     """The set's own where a member is on it, or else that of most: a set may name none, or a tag."""
-    found = Counter(row.branch for row in rows)
+    found = Counter(project.branch for project in members)
     if not found or wanted in found:
         return wanted
     return found.most_common(1)[0][0]
@@ -152,9 +154,9 @@ def _tree_flags(row: Standing, reference: Reference) -> Iterator[str]:
         yield "behind"
 
 
-def _synced(row: Standing) -> datetime:
-    assert row.last_synced_at is not None
-    return row.last_synced_at
+def _synced(project: Project) -> datetime:
+    assert project.last_synced_at is not None
+    return project.last_synced_at
 
 
 def _worst_first(rows: Sequence[Standing]) -> tuple[Standing, ...]:
