@@ -66,7 +66,8 @@ class SetPullSchema(WaveSchema):
 
 class SetNodeRemovalQuery(StrictSchema):
     delete = QueryBoolean(
-        load_default=False, metadata={"description": "Delete the project from its node; refused where work is only there."}
+        load_default=False,
+        metadata={"description": "Delete the project from its node; refused where work is only there."},
     )
     force = QueryBoolean(load_default=False, metadata={"description": "With `delete`: drop such work."})
 
@@ -114,7 +115,7 @@ class StandingSchema(StrictSchema):
     flags = fields.List(
         fields.String(),
         metadata={
-            "description": "Of `no_answer error diverged other_branch ahead behind dirty offline`; none: as it should be.",
+            "description": "`no_answer error diverged other_branch ahead behind dirty offline`; none: all is well.",
             "example": ["behind"],
         },
     )

@@ -179,8 +179,8 @@ def get_member(set_id: int, node_id: int) -> Project:
 
 
 def _count_members(sets: Sequence[ProjectSet]) -> None:
-    counted = select(Project.set_id, func.count()).where(Project.set_id.in_([one.id for one in sets]))
-    sizes: dict[int | None, int] = {set_id: size for set_id, size in db.session.execute(counted.group_by(Project.set_id))}
+    counted = select(Project.set_id, func.count().label("size")).where(Project.set_id.in_([one.id for one in sets]))
+    sizes = {row.set_id: row.size for row in db.session.execute(counted.group_by(Project.set_id))}
     for one in sets:
         one.size = sizes.get(one.id, 0)
 

@@ -24,8 +24,8 @@ _MOVES: Final = (*_UPSTREAM, "project.checkout", "project.undo")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One member. `ahead`, `behind` (as of its last fetch) and `dirty` None: not looked at. `is_live`: it was asked just
-    now; `problem`: why it could not be."""
+    """One member. `ahead`, `behind` (as of its last fetch) and `dirty` None: not looked at. `is_live`: it was asked
+    just now; `problem`: why it could not be."""
 
     project_id: int
     node_id: int
@@ -106,16 +106,17 @@ def _reference(members: Sequence[Project], rows: Sequence[Standing], wanted: str
     there = [project for project in members if project.cloned_at is not None]
     branch = _branch(there, wanted)
     own = {row.project_id for row in rows if row.ahead}
-    on_it = [one for one in there if one.branch == branch and one.head and one.last_synced_at and one.id not in own]
+    on_it = [one for one in there if one.branch == branch and one.head and one.id not in own]
     moved = _moved_otherwise([project.id for project in on_it])
-    newest = max((one for one in on_it if one.id not in moved), key=_synced, default=None)
+    synced = [(one.last_synced_at, one.id, one) for one in on_it if one.last_synced_at and one.id not in moved]
+    newest = max(synced)[2] if synced else None
     return Reference(branch, newest.head, newest.head_subject, newest.node.name) if newest else Reference(branch)
 
 
 def _branch(members: Sequence[Project], wanted: str | None) -> str | None:
     """The set's own where a member is on it, or else that of most: a set may name none, or a tag."""
     found = Counter(project.branch for project in members)
-    if not found or wanted in found:
+    if not found or (wanted is not None and wanted in found):
         return wanted
     return found.most_common(1)[0][0]
 
@@ -152,11 +153,6 @@ def _tree_flags(row: Standing, reference: Reference) -> Iterator[str]:
         yield "ahead"
     elif row.behind or (row.branch == reference.branch and reference.head and row.head != reference.head):
         yield "behind"
-
-
-def _synced(project: Project) -> datetime:
-    assert project.last_synced_at is not None
-    return project.last_synced_at
 
 
 def _worst_first(rows: Sequence[Standing]) -> tuple[Standing, ...]:

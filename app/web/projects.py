@@ -194,7 +194,7 @@ def _pull_values() -> dict[str, str]:
 
 
 def _clone_page(form: Form, in_the_way: Any = None) -> str:
-    offered = [_choice(node) for node in choices.nodes_for_work()]
+    offered = [offered_node(node) for node in choices.nodes_for_work()]
     taken = projects.get_project(in_the_way["id"]) if in_the_way else None
     known = credentials.all_credentials()
     return render_template("projects/new.html", form=form, choices=offered, taken=taken, credentials=known)
@@ -208,7 +208,7 @@ def _delete_page(project_id: int, form: Form) -> str:
     )
 
 
-def _choice(node: Any) -> NodeChoice:
+def offered_node(node: Any) -> NodeChoice:
     return NodeChoice(node.id, node.name, str(node.status) == "ONLINE", _why_not(node))
 
 

@@ -68,6 +68,16 @@ OUTCOMES: Final = {
     "refused": "refused",
     "cancelled": "cancelled: the schedule was turned off",
 }
+DRIFT_FLAGS: Final = {
+    "no_answer": "No answer",
+    "error": "Error",
+    "diverged": "Diverged",
+    "other_branch": "Other branch",
+    "ahead": "Commits of its own",
+    "behind": "Behind",
+    "dirty": "Dirty",
+    "offline": "Offline",
+}
 HOOK_OUTCOMES: Final = {
     "queued": "pull asked for",
     "joined": "joined a pull that waited",
@@ -96,7 +106,8 @@ _SYMBOLS: Final = {
     "OFFLINE": "■", "ERROR": "▲", "FAILED": "▲", "TIMED_OUT": "▲",
     "SYNCING": "◐", "RUNNING": "◐", "DELETING": "◐",
     "ok": "●", "changed": "◆", "failed": "▲", "unreachable": "■", "skipped": "–", "running": "◐",
-    "UNKNOWN": "○", "PENDING": "○", "QUEUED": "○", "CANCELLED": "–",
+    "no_answer": "■", "error": "▲", "diverged": "▲", "other_branch": "◆", "ahead": "◆", "behind": "▼", "dirty": "◆",
+    "offline": "■", "UNKNOWN": "○", "PENDING": "○", "QUEUED": "○", "CANCELLED": "–",
 }  # fmt: skip
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SPANS: Final = ((86_400 * 2, 86_400, "days"), (3600 * 2, 3600, "hours"), (60 * 2, 60, "minutes"))
@@ -109,7 +120,7 @@ def init_app(app: Flask) -> None:
         ago=ago, span=span, size=size, moment=moment, reason=reason, kind=kind, phase=phase, symbol=symbol, word=word
     )
     app.jinja_env.filters.update(words=shlex.join, literal=repr, held=held)
-    app.jinja_env.filters.update(hook_outcome=hook_outcome, forge=forge)
+    app.jinja_env.filters.update(hook_outcome=hook_outcome, forge=forge, drift_flag=drift_flag)
     app.jinja_env.filters.update(told_event=told_event, channel_kind=channel_kind)
     app.jinja_env.filters.update(outcome=outcome, until=until, local_time=local_time)
     app.jinja_env.filters.update(
@@ -171,6 +182,10 @@ def details(message: str | None) -> str:
 def said(value: Any) -> Any:
     """A value of a job as people say it."""
     return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+
+
+def drift_flag(name: str) -> str:
+    return DRIFT_FLAGS.get(name, word(name))
 
 
 def event_outcome(code: str) -> str:

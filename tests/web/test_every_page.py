@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable
 import pytest
 from flask import Flask
 
-from app.models import ForgeKind
+from app.db import unit_of_work
+from app.models import ForgeKind, Project
 from app.secrets import Secret
-from app.services import channels, credentials, githosts, hooks, runs, schedules
+from app.services import channels, credentials, githosts, hooks, project_sets, runs, schedules
 from app.services.events import SYSTEM
+from tests.support.application import GIT_URL
 from tests.web.conftest import Person
 
 FOR_ALL = ("/", "/nodes", "/nodes/1", "/projects", "/projects/1", "/projects/1/worktree", "/jobs", "/jobs/1", "/keys")
@@ -20,6 +22,8 @@ FOR_OPERATORS += ("/projects/1/credential", "/jobs/cancel")
 FOR_ALL += ("/runs", "/runs/1", "/playbooks", "/playbooks/example", "/projects/1/playbooks")
 FOR_OPERATORS += ("/runs/new",)
 FOR_ALL += ("/projects/1/hooks/1",)
+FOR_ALL += ("/sets", "/sets/1")
+FOR_OPERATORS += ("/sets/new", "/sets/1/edit", "/sets/1/delete", "/sets/1/nodes/1/remove")
 FOR_OPERATORS += ("/projects/1/hooks/new", "/projects/1/hooks/1/rotate", "/projects/1/hooks/1/delete")
 FOR_ADMINS = ("/nodes/new", "/nodes/1/edit", "/nodes/1/delete", "/nodes/1/host-keys/1/unpin", "/keys/new", "/events")
 FOR_ADMINS += ("/credentials/new", "/credentials/1/delete")
@@ -48,6 +52,9 @@ def content(app: Flask, request_clone: Callable[..., tuple[int, int]]) -> None:
         githosts.create_host("github.com", 22, SYSTEM)
         channels.create_channel({"name": "ops", "kind": "json", "url": Secret("https://192.0.2.9/")}, SYSTEM)
         hooks.create_hook(1, {"forge": ForgeKind.GITHUB}, SYSTEM)
+        project_sets.create_set({"name": "all", "git_url": GIT_URL}, [], runs.RunOptions(), SYSTEM)
+        with unit_of_work() as session:
+            session.get_one(Project, 1).set_id = 1
         runs.request_run("project.pull", {}, [1], runs.RunOptions(), SYSTEM)
         schedules.create_schedule({"name": "nightly", "project_id": 1, "cron": "0 4 * * *"}, SYSTEM)
 
