@@ -84,7 +84,7 @@ def delete_project_set(set_id: int) -> None:
 @blueprint.post("/<id:set_id>/nodes")
 @blueprint.guard("operator", 404, 409)
 @blueprint.arguments(SetNodesSchema)
-@blueprint.response(202, GrownSetSchema)
+@blueprint.response(200, GrownSetSchema)
 def add_set_nodes(values: dict[str, Any], set_id: int) -> Any:
     """Add nodes to a project set
 
