@@ -52,7 +52,7 @@ def test_a_pull_is_fast_forward_only_unless_told_otherwise() -> None:
 
 
 def test_a_strategy_is_one_that_we_have() -> None:
-    assert list(refused(PullSchema(), {"strategy": "rebase"})) == ["strategy"]
+    assert list(refused(PullSchema(), {"strategy": "merge"})) == ["strategy"]
 
 
 @pytest.mark.parametrize("status", ["SYNCING", "DELETING", "PENDING", "active", "", 1])
