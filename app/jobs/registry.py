@@ -46,5 +46,9 @@ class Registry:
         self._kinds = {kind.name: kind for kind in kinds}
         self.ended = ended
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._kinds)
+
     def get(self, name: str) -> JobKind:
         return self._kinds[name]

@@ -6,17 +6,17 @@ import pytest
 from markupsafe import Markup
 
 from app import models
-from app.services import playbook_acts, project_acts, trash_acts
+from app.services.runtime import Runtime
 from app.web import words
 
 
-def test_the_pages_know_every_state_and_kind() -> None:
+def test_the_pages_know_every_state_and_kind(runtime: Runtime) -> None:
     assert set(words.NODE_STATUSES) == set(models.NodeStatus)
     assert set(words.PROJECT_STATUSES) == set(models.ProjectStatus)
     assert set(words.JOB_STATES) == set(models.JobState)
     assert set(words.RUN_STATES) == set(models.RunState)
     assert set(words.MEMBER_STATES) == set(models.MemberState)
-    assert set(words.KINDS) == {kind.name for kind in (*project_acts.KINDS, *trash_acts.KINDS, *playbook_acts.KINDS)}
+    assert set(words.KINDS) == runtime.registry.names
 
 
 @pytest.mark.parametrize(
