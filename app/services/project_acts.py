@@ -173,6 +173,9 @@ def _settle(job: Job) -> None:
     project = _project_of(job)
     if project is None:
         return
+    if job.kind == "project.checkout" and job.error_code == "ref_not_found":  # a slip of the pen, which touched nothing
+        settle_command(job)
+        return
     is_fine = job.state is JobState.SUCCEEDED or (job.state is JobState.CANCELLED and project.cloned_at is not None)
     project.status = ProjectStatus.ACTIVE if is_fine else ProjectStatus.ERROR
     project.error_code = None if is_fine else job.error_code

@@ -79,6 +79,7 @@ def test_a_checkout_of_an_unknown_ref_fails_and_changes_nothing(live: Live, node
     project = live.project(live.clone(node_id, forge.url))
     job = live.finish(projects.request_checkout(project.id, "nowhere", SYSTEM))
     assert (job.error_code, projects.read_status(project.id).branch) == ("ref_not_found", "main")
+    assert live.project(job).status is ProjectStatus.ACTIVE
 
 
 def test_a_delete_leaves_no_row_and_no_file(live: Live, node_id: int, forge: Forge) -> None:
