@@ -21,6 +21,7 @@ class Proxy:
     def __init__(self, port: int, pace: float = 0.0, address: str = "127.0.0.1", hold_at: int | None = None) -> None:
         self._target = port
         self._left = hold_at
+        self._lock = threading.Lock()
         self.pace = pace
         self.connections = 0
         self._open = threading.Event()
@@ -36,7 +37,10 @@ class Proxy:
         self._open.clear()
 
     def release(self) -> None:
-        self._open.set()
+        """Also what has not come to stand yet does not any more."""
+        with self._lock:
+            self._left = None
+            self._open.set()
 
     def cut(self) -> None:
         pairs, self._pairs = self._pairs, []
@@ -89,12 +93,13 @@ class Proxy:
             sink.close()
 
     def _count(self, size: int) -> None:
-        if self._left is None:
-            return
-        self._left -= size
-        if self._left <= 0:
-            self._left = None
-            self.hold()
+        with self._lock:
+            if self._left is None:
+                return
+            self._left -= size
+            if self._left <= 0:
+                self._left = None
+                self.hold()
 
     def _start(self, work: object, *words: object) -> None:
         thread = threading.Thread(target=work, args=words, daemon=True)  # type: ignore[arg-type]
