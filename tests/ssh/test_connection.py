@@ -184,6 +184,7 @@ def test_a_node_that_ignores_the_window_is_left(sshd: SshdServer) -> None:
     ):
         connection.open()
         channel = connection.transport.open_session(timeout=90)
+        channel.sendall(b"x")  # the flood begins when the opening is known here
         connection.transport.join(90)
         assert not connection.is_connected
         assert len(channel.in_buffer) <= channel.in_window_size + 65536

@@ -115,22 +115,27 @@ class LooseServer(paramiko.ServerInterface):
 
 
 def floods_the_window(host_key: paramiko.PKey) -> Behaviour:
-    """An SSH server that sends without regard for the window of the channel."""
+    """An SSH server that sends without regard for the window of the channel, from the first byte on that it is sent."""
 
     def behave(sock: socket.socket, stopping: threading.Event) -> None:
         transport = paramiko.Transport(sock)
         transport.add_server_key(host_key)
         transport.start_server(event=threading.Event(), server=LooseServer())
-        channel = transport.accept(10)
+        channel = transport.accept(90)
         try:
-            while channel is not None and transport.is_active() and not stopping.is_set():
-                channel.out_window_size = 1 << 30
-                channel.send(b"\0" * 32000)
+            if channel is not None and channel.recv(1):
+                _flood(transport, channel, stopping)
         finally:
             transport.close()
             transport.join(10)
 
     return behave
+
+
+def _flood(transport: paramiko.Transport, channel: paramiko.Channel, stopping: threading.Event) -> None:
+    while transport.is_active() and not stopping.is_set():
+        channel.out_window_size = 1 << 30
+        channel.send(b"\0" * 32000)
 
 
 def _hang_up(sock: socket.socket) -> None:
