@@ -58,7 +58,7 @@ read_status() {
   done <status
 }
 
-# Whoever holds the output open and cannot be found is cut off from it; then nothing else is left of this session.
+# Whoever holds the output open and cannot be found is cut off from it; then nothing else is left of the session.
 tidy() {
   bb_round=0
   while look "$bb_runner" && [ "$bb_round" -lt 10 ]; do
