@@ -7,6 +7,7 @@ import click
 
 from app.cli.act import Acts
 from app.cli.show import as_json, print_json
+from app.plurals import counted
 from app.services import audit
 
 _KNOWN = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
@@ -26,7 +27,8 @@ def verify_events(known: str | None, is_json: bool) -> None:
     if is_json:
         print_json({"count": found.count, "head": f"{found.head_id}:{found.head_hash}", "fault": found.fault})
     else:
-        click.echo(f"{found.count} events follow from each other. The last, to be noted elsewhere:")
+        follow = counted(found.count, "event follows", "events follow")
+        click.echo(f"{follow} from each other. The last, to be noted elsewhere:")
         click.echo(f"{found.head_id}:{found.head_hash}")
     if found.fault:
         raise click.ClickException(f"{found.fault} Somebody has changed the database; see docs/audit.md.")

@@ -5,6 +5,7 @@ import click
 from app.cli.act import Acts, actor, load
 from app.cli.show import as_json, print_json, print_table
 from app.errors import Invalid
+from app.plurals import counted
 from app.schemas.credentials import GitHostCreateSchema, GitHostSchema
 from app.schemas.hostkeys import OfferedKeySchema, PinSchema
 from app.services import githosts
@@ -25,7 +26,7 @@ def add_host(host: str, port: int) -> None:
     """Name a git server; a public forge begins with the pins that Bareboat ships."""
     values = load(GitHostCreateSchema(), {"host": host, "port": port})
     row = githosts.create_host(values["host"], values["port"], actor())
-    click.echo(f"Added {row.host} (port {row.port}) with {len(row.host_keys)} pinned host keys")
+    click.echo(f"Added {row.host} (port {row.port}) with {counted(len(row.host_keys), 'pinned host key')}")
 
 
 @git_host.command("list")

@@ -8,6 +8,7 @@ from app.cli.act import Acts, actor
 from app.cli.show import as_json, print_json, print_pairs, print_table
 from app.cli.waiting import finish, log_text
 from app.models import Job, JobState
+from app.plurals import counted
 from app.schemas.jobs import JobDetailSchema, JobSchema
 from app.services import jobs, queue
 from app.services.nodes import get_node_by_name
@@ -72,7 +73,7 @@ def cancel_queued_jobs(node_name: str | None, kind: str | None) -> None:
     if node_name:
         filters["node_id"] = get_node_by_name(node_name).id
     count = queue.request_cancel_queued(filters, actor())
-    click.echo(f"{count} {'job is' if count == 1 else 'jobs are'} cancelled")
+    click.echo(f"{counted(count, 'job is', 'jobs are')} cancelled")
 
 
 @job.command("abandon")
@@ -96,7 +97,13 @@ def retry_job(job_id: int, wait: bool) -> None:
 
 def _cells(row: Job) -> tuple[object, ...]:
     state = row.state.value + (f" (waits: {row.waiting_for})" if row.waiting_for else "")
-    percent = None if row.percent is None else f"{row.percent}%"
-    progress = " ".join(word for word in (row.phase, percent) if word)
     what = (row.id, row.kind, row.project_name, row.node_name)
-    return *what, state, progress, row.error_code, row.requested_by, row.created_at
+    return *what, state, _progress(row), row.error_code, row.requested_by, row.created_at
+
+
+def _progress(row: Job) -> str:
+    """Of one that failed or was cancelled there is none any more: how far it was is in `job show`."""
+    if row.is_finished and row.state is not JobState.SUCCEEDED:
+        return ""
+    percent = None if row.percent is None else f"{row.percent}%"
+    return " ".join(word for word in (row.phase, percent) if word)

@@ -13,6 +13,7 @@ from app.cli.show import as_json, print_json, print_pairs, print_table
 from app.errors import Invalid
 from app.models import Run
 from app.playbooks.playbook import Playbook
+from app.plurals import counted
 from app.schemas.playbooks import OwnPlaybookRunSchema, PlaybookListSchema, PlaybookRunSchema, PlaybookSchema
 from app.services import own_playbooks, playbook_runs, playbooks, projects
 from app.services.nodes import get_node_by_name
@@ -51,7 +52,8 @@ def show_playbook(name: str, is_json: bool) -> None:
 def check_playbook(file: Path) -> None:
     """Whether a file is a playbook; else the line, the key, and what to write instead."""
     row = playbooks.check_file(file)
-    click.echo(f"{file.name} is a playbook on {row.on}s: {len(row.steps)} steps, {len(row.inputs)} inputs")
+    steps, inputs = counted(len(row.steps), "step"), counted(len(row.inputs), "input")
+    click.echo(f"{file.name} is a playbook on {row.on}s: {steps}, {inputs}")
 
 
 @playbook.command("run")

@@ -8,6 +8,7 @@ from app.cli.act import Acts, actor, load
 from app.cli.runs import conclude, concurrency, max_failures, waits
 from app.cli.show import as_json, print_json, print_pairs, print_table
 from app.cli.waiting import finish
+from app.plurals import counted
 from app.schemas.project_sets import (
     PULL_STRATEGIES,
     DriftSchema,
@@ -138,7 +139,7 @@ def delete_set(name: str) -> None:
 
 def _follow(grown: project_sets.Grown, wait: bool) -> None:
     if grown.run is None:
-        return click.echo(f"Set {grown.name} is on {grown.size} nodes; nothing has to be cloned")
+        return click.echo(f"Set {grown.name} is on {counted(grown.size, 'node')}; nothing has to be cloned")
     return conclude(grown.run, wait)
 
 

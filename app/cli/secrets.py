@@ -3,6 +3,7 @@
 import click
 
 from app.cli.act import Acts, actor
+from app.plurals import counted
 from app.redaction import printable
 from app.services import sealing
 from app.services.sealing import Report
@@ -17,7 +18,7 @@ def secrets() -> None:
 def verify_secrets() -> None:
     """Open every stored secret once; exit status 1 when one does not open."""
     report = sealing.verify()
-    click.echo(f"{report.count} secrets open.")
+    click.echo(f"{counted(report.count, 'secret opens', 'secrets open')}.")
     _end(report)
 
 
@@ -25,7 +26,7 @@ def verify_secrets() -> None:
 def rotate_secrets() -> None:
     """Seal every stored secret under a new master key; after an interruption: go on."""
     report = sealing.rotate(actor())
-    click.echo(f"{report.count} secrets sealed under the new master key.")
+    click.echo(f"{counted(report.count, 'secret')} sealed under the new master key.")
     if report.retired is not None:
         click.echo(
             f"The old key is now {report.retired}: backups of the database from before need it. Bareboat does not."
@@ -40,6 +41,5 @@ def _end(report: Report) -> None:
     for line in report.unreadable:
         click.echo(printable(line), err=True)
     if report.unreadable:
-        raise click.ClickException(
-            f"{len(report.unreadable)} stored secrets do not open; they were left as they are. Upload them again."
-        )
+        count = counted(len(report.unreadable), "stored secret does", "stored secrets do")
+        raise click.ClickException(f"{count} not open, and stayed as they were. Upload them again.")

@@ -8,6 +8,7 @@ import click
 from app.cli.act import Acts, actor, read_secret
 from app.cli.show import as_json, print_json, print_table
 from app.models import Role
+from app.plurals import counted
 from app.schemas.users import UserSchema
 from app.services import second_factor, sessions
 from app.services.paging import MAX_PAGE_SIZE
@@ -108,7 +109,7 @@ def token() -> None:
 def add_token(user_name: str, label: str, role: str | None, days: int) -> None:
     """Make an API token; it is the last line of the output, shown this once."""
     made = create_token(get_user_by_name(user_name), label, days, actor(), Role(role) if role else None)
-    click.echo(f"A token of {user_name} for {days} days, shown this once:")
+    click.echo(f"A token of {user_name} for {counted(days, 'day')}, shown this once:")
     click.echo(made.reveal())
 
 

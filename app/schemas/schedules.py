@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, post_load, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from app.models import CatchUp, Overlap, RunOutcome
 from app.schemas.base import LongText, QueryBoolean, QueryInteger, StrictBoolean, StrictSchema, Text, an_id
@@ -74,8 +74,9 @@ class ScheduleCreateSchema(_ActSchema):
 
 
 class ScheduleFormSchema(ScheduleCreateSchema):
-    """As a page asks for it: with a `line`, the act is that command instead of a pull."""
+    """As a page asks for it: an `act` with the fields of all of them. Without one a `line` makes it a command."""
 
+    act = fields.String(validate=validate.OneOf(("pull", "command")))
     line = LongText(maximum=8192)
 
 

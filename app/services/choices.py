@@ -1,5 +1,6 @@
 """What forms and filters offer to choose from: a few columns of many rows, never the rows themselves."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from sqlalchemy import exists, select
@@ -29,6 +30,13 @@ def project_names(chosen_id: int | None) -> list[Any]:
     if chosen_id is None or any(row.id == chosen_id for row in first):
         return first
     return [*db.session.execute(rows.where(Project.id == chosen_id)), *first]
+
+
+def projects_named(ids: Collection[int]) -> list[Any]:
+    """`id name node_name` of these, by name."""
+    rows = select(Project.id, Project.name, Node.name.label("node_name")).join(Node, Project.node_id == Node.id)
+    rows = rows.where(Project.id.in_(ids)).order_by(Project.name_folded, Project.id)
+    return list(db.session.execute(rows)) if ids else []
 
 
 def project_ids(name: str | None, node_id: int | None) -> list[int]:

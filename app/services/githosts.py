@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.db import db, release, unit_of_work, utcnow
 from app.errors import Invalid, NameTaken, NotFound, WrongState, naming
 from app.models import GitHost, GitHostKey
+from app.plurals import counted
 from app.services.events import Actor, event
 from app.services.paging import Page, paginate
 from app.ssh.forges import CHECKED_ON, shipped_keys
@@ -54,7 +55,8 @@ def create_host(name: str, port: int, actor: Actor) -> GitHost:
     try:
         with unit_of_work() as session:
             session.add(host)
-            session.add(event(actor, "git-host.add", _subject(host), detail=f"{len(host.host_keys)} shipped pins"))
+            pins = counted(len(host.host_keys), "shipped pin")
+            session.add(event(actor, "git-host.add", _subject(host), detail=pins))
     except IntegrityError as error:
         text = f"There is a git server {name!r} with port {port} already."
         raise NameTaken(text, errors={"host": ["There already."]}) from error

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.db import db, unit_of_work
 from app.errors import Invalid, NameTaken, NodeInUse, NotFound
 from app.models import Node, NodeStatus, Project, SSHKey
+from app.plurals import counted
 from app.secrets import Secret
 from app.services.events import Actor, changes, event
 from app.services.paging import Page, paginate, sorted_by
@@ -98,7 +99,7 @@ def delete_node(node_id: int, actor: Actor) -> None:
     if (count := _count(select(Project.id).where(Project.node_id == node_id))) > 0:
         raise NodeInUse(f"Node {node.name} still has projects ({count}); delete or forget them first.")
     if (count := _count(select(Node.id).where(Node.jump_node_id == node_id))) > 0:
-        raise NodeInUse(f"Node {node.name} is the jump host of {count} nodes; give them another way first.")
+        raise NodeInUse(f"Node {node.name} is the jump host of {counted(count, 'node')}; give them another way first.")
     target = find_target(node)
     try:
         with unit_of_work() as session:

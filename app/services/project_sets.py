@@ -12,6 +12,7 @@ from app.commands.refs import GitRef
 from app.db import db, unit_of_work
 from app.errors import Invalid, NameTaken, NotFound, WrongState
 from app.models import Node, Project, ProjectSet, Run
+from app.plurals import counted
 from app.services import jobs, projects, runs
 from app.services.credentials import ensure_fits
 from app.services.events import Actor, changes, event
@@ -90,7 +91,8 @@ def create_set(values: dict[str, Any], node_ids: Sequence[int], options: RunOpti
             session.add(made)
             session.flush()
             _join(session, made, found.joining)
-            session.add(event(actor, "set.create", f"set {made.name}", detail=f"{made.git_url} on {len(node_ids)}"))
+            told = f"{made.git_url} on {counted(len(node_ids), 'node')}"
+            session.add(event(actor, "set.create", f"set {made.name}", detail=told))
     except IntegrityError as error:
         raise _taken(name) from error
     return _clone(made, found.cloning, options, actor)
@@ -129,7 +131,7 @@ def request_add(set_id: int, node_ids: Sequence[int], options: RunOptions, actor
     with unit_of_work() as session:
         _join(session, project_set, found.joining)
         count = len(found.joining) + len(found.cloning)
-        session.add(event(actor, "set.add", f"set {project_set.name}", detail=f"{count} nodes"))
+        session.add(event(actor, "set.add", f"set {project_set.name}", detail=counted(count, "node")))
     return _clone(project_set, found.cloning, options, actor)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import case, delete, func, select, update
 from app.db import db, unit_of_work, utcnow
 from app.errors import Forbidden, Invalid, NotFound, WrongState
 from app.models import FAILURES, MemberState, Node, Project, Run, RunMember, RunState
+from app.plurals import counted
 from app.services import run_moves
 from app.services.events import Actor, event
 from app.services.paging import Page, paginate, sorted_by
@@ -59,7 +60,8 @@ def request_run(
         session.flush()
         run_id = run.id
         session.add_all([RunMember(run_id=run_id, **row) for row in rows])
-        session.add(event(actor, "run.create", f"run {run_id}", "requested", f"{kind} on {len(rows)} {asked.members}s"))
+        told = f"{kind} on {counted(len(rows), asked.members)}"
+        session.add(event(actor, "run.create", f"run {run_id}", "requested", told))
     run_moves.advance(run_id)
     return get_run(run_id)
 

@@ -18,6 +18,7 @@ from app.db import db, release, unit_of_work
 from app.errors import SecretUnreadable, WrongState
 from app.models import Installation
 from app.models.sealed import SealedColumn, sealed_columns
+from app.plurals import counted
 from app.secrets import Secret, Vault
 from app.services.events import Actor, event, record
 from app.services.runtime import runtime
@@ -89,7 +90,8 @@ def _reseal_all(actor: Actor) -> Report:
         foreign = _has_text(column) & column.column.not_like(f"v1:{vault.key_id}:%")
         for rows in _batches(column, foreign):
             _reseal(column, rows, vault, report)
-    record(actor, "secrets.rotate", f"master key {vault.key_id}", "ok", f"{report.count} secrets sealed anew")
+    told = f"{counted(report.count, 'secret')} sealed anew"
+    record(actor, "secrets.rotate", f"master key {vault.key_id}", "ok", told)
     return report
 
 

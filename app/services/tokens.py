@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from app.db import db, unit_of_work, utcnow
 from app.errors import Forbidden, Invalid, NotFound
 from app.models import ApiToken, Role, User
+from app.plurals import counted
 from app.secrets import Secret
 from app.services.events import Actor, event
 from app.services.paging import Page, paginate
@@ -75,7 +76,8 @@ def _store_token(user: User, name: str, days: int, actor: Actor, role: Role | No
     token = new_token(API_TOKEN_PREFIX)
     row = ApiToken(user_id=user.id, name=name, role=role, token_hash=hash_token(token.reveal()))
     row.expires_at = utcnow() + timedelta(days=days)
-    told = event(actor, "token.create", f"user {user.name}", detail=f"{name}: {(role or user.role).value}, {days} days")
+    detail = f"{name}: {(role or user.role).value}, {counted(days, 'day')}"
+    told = event(actor, "token.create", f"user {user.name}", detail=detail)
     with unit_of_work() as session:
         session.add_all([row, told])
     return row, token

@@ -6,6 +6,7 @@ from flask import Flask
 
 from app.web import (
     account,
+    acts,
     channels,
     commands,
     credentials,
@@ -67,5 +68,6 @@ VIEWS: Final = (
 
 def init_app(app: Flask) -> None:
     words.init_app(app)
+    acts.init_app(app)
     refusals.init_app(app)
     app.register_blueprint(web)

@@ -5,6 +5,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from app.edge.identity import requires
+from app.plurals import counted
 from app.services import audit, events
 from app.web.blueprint import web
 from app.web.paging import PAGE_SIZE, asked_page
@@ -24,5 +25,6 @@ def verify_events() -> Response:
     if found.fault:
         flash(f"{found.fault} Somebody has changed the database.", "error")
     else:
-        flash(f"{found.count} events follow from each other; none was changed, none is missing.", "done")
+        follow = counted(found.count, "event follows", "events follow")
+        flash(f"{follow} from each other; none was changed, none is missing.", "done")
     return redirect(url_for("web.list_events"), 303)

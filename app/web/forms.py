@@ -14,13 +14,15 @@ _SUMMARY: Final = "Nothing was done: some values are not allowed. The fields say
 
 
 class Form:
-    """`typed` is shown again after a refusal, but for secrets, which templates never show. `errors` is by field."""
+    """`typed` is shown again after a refusal or a search, but for secrets, which templates never show. `errors` is by
+    field; `is_again` when the page is not the first one of the form."""
 
     def __init__(self, schema: Schema | None = None, start: Mapping[str, Any] | None = None) -> None:
         self._schema = schema or Schema()
         self.typed: Mapping[str, Any] = start or {}
         self.errors: dict[str, list[str]] = {}
         self.refusal: str | None = None
+        self.is_again = False
 
     def read(self, *, is_edit: bool = False) -> dict[str, Any]:
         """The values as services take them. Raises Invalid naming the fields.
@@ -28,7 +30,7 @@ class Form:
         An empty text counts as absent; in an edit it clears the field, where that may be empty.
         """
         self.typed = request.form
-        given = {name: text for name, text in request.form.items() if name not in _NOT_VALUES}
+        given = {name: text for name, text in request.form.items() if _is_value(name)}
         try:
             return dict(self._schema.load(_shape(self._schema, given, is_edit)))
         except ValidationError as error:
@@ -37,12 +39,17 @@ class Form:
     def refuse(self, error: BareboatError, fields_by_code: Mapping[str, str] | None = None) -> "Form":
         """Take note of a refusal. `fields_by_code` says where one belongs that names no field itself."""
         tell_error(error)
-        self.typed = request.form
+        self.keep()
         self.errors = {name: _lines(said) for name, said in error.errors.items() if name in self._names()}
         field = (fields_by_code or {}).get(error.code)
         if field and not self.errors:
             self.errors = {field: [error.message]}
         self.refusal = _SUMMARY if self.errors else error.message
+        return self
+
+    def keep(self) -> "Form":
+        """What was typed stays; nothing of it is judged."""
+        self.typed, self.is_again = request.form, True
         return self
 
     def value(self, name: str) -> str:
@@ -51,6 +58,11 @@ class Form:
 
     def _names(self) -> set[str]:
         return set(self._schema.fields)
+
+
+def _is_value(name: str) -> bool:
+    """What searches among the choices of a form is none of its values."""
+    return name not in _NOT_VALUES and name.partition(".")[0] != "find"
 
 
 def _shape(schema: Schema, given: Mapping[str, str], is_edit: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, NotFound
+from app.plurals import counted
 from app.schemas.hostkeys import ExpectedKeySchema
 from app.services import hostkeys, nodes, quarantine, rebuilds
 from app.services.events import Actor
@@ -27,7 +28,7 @@ def scan_node(node_id: int) -> Response:
         offered = hostkeys.scan_node(node_id, actor())
     except BareboatError as error:
         return refuse(error, back)
-    count = f"{len(offered)} host key{'' if len(offered) == 1 else 's'}"
+    count = counted(len(offered), "host key")
     flash(f"The node offers {count}. Compare before you pin: nothing is trusted yet.", "info")
     return redirect(back, 303)
 
@@ -103,9 +104,9 @@ def unpin_host_key(node_id: int, host_key_id: int) -> Response:
 
 def _tell(new: int, old: int) -> None:
     if new:
-        flash(f"{new} host key{'s' if new > 1 else ''} pinned. Probe the node to see it come online.", "done")
+        flash(f"{counted(new, 'host key')} pinned. Probe the node to see it come online.", "done")
     if old:
-        flash(f"{old} host key{'s were' if old > 1 else ' was'} already pinned; nothing was changed.", "info")
+        flash(f"{counted(old, 'host key was', 'host keys were')} already pinned; nothing was changed.", "info")
 
 
 def _pin(node_id: int, pasted: Pasted, who: Actor) -> tuple[set[int], list[str]]:

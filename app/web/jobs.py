@@ -34,6 +34,7 @@ def list_jobs() -> str:
         queued=queue.count_queued(narrowed),
         page=jobs.list_jobs(filters, None, asked_page(), PAGE_SIZE),
         filters=filters,
+        kinds=KINDS,
         nodes=[] if is_refresh() else choices.node_names(),
         projects=[] if is_refresh() else choices.project_names(project_id.get("project_id")),
     )

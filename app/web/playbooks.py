@@ -9,11 +9,10 @@ from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, Invalid
-from app.services import choices, playbook_runs, playbooks, projects
+from app.services import choices, playbook_runs, playbooks
 from app.web.blueprint import web
+from app.web.choosing import is_searching, nodes_to_choose, projects_to_choose, ticked
 from app.web.forms import Form
-from app.web.paging import asked_id, asked_page, asked_search
-from app.web.runs import CHOICE, chosen
 
 _START: Final = {"concurrency": "10"}
 
@@ -34,6 +33,8 @@ def show_playbook(name: str) -> str:
 @requires("operator")
 def run_playbook(name: str) -> tuple[str, int] | Response:
     form = Form()
+    if is_searching():
+        return _page(name, form.keep(), {}), HTTPStatus.OK
     try:
         run = playbook_runs.begin(name, _values(name), actor())
     except BareboatError as error:
@@ -46,7 +47,7 @@ def run_playbook(name: str) -> tuple[str, int] | Response:
 def _values(name: str) -> dict[str, Any]:
     playbook = playbooks.get_playbook(name)
     field = "node_ids" if playbook.is_for_nodes else "project_ids"
-    ids = chosen(field)
+    ids = ticked(field)
     if not ids:
         raise Invalid(f"Choose at least one {playbook.on}.")
     values: dict[str, Any] = {field: ids, "inputs": typed_inputs(playbook.inputs)}
@@ -72,12 +73,8 @@ def typed_inputs(asked: Any) -> dict[str, Any]:
 
 
 def _page(name: str, form: Form, wrong: dict[str, Any]) -> str:
-    playbook, search = playbooks.get_playbook(name), asked_search()
-    page = None if playbook.is_for_nodes else projects.list_projects(
-        asked_id("node_id"), search, None, asked_page(), CHOICE
-    )  # fmt: skip
-    ticked = set(chosen("node_ids" if playbook.is_for_nodes else "project_ids"))
+    playbook = playbooks.get_playbook(name)
+    choosing = nodes_to_choose(choices.node_names()) if playbook.is_for_nodes else projects_to_choose()
     return render_template(
-        "playbooks/show.html", playbook=playbook, form=form, wrong=wrong, page=page, search=search, ticked=ticked,
-        nodes=choices.node_names() if playbook.is_for_nodes else [],
-    )  # fmt: skip
+        "playbooks/show.html", playbook=playbook, form=form, wrong=wrong, choosing=choosing, nodes=choices.node_names()
+    )

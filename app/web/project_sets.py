@@ -12,11 +12,11 @@ from app.errors import BareboatError, Conflict, Invalid
 from app.schemas.project_sets import ProjectSetFormSchema, ProjectSetUpdateSchema, SetPullSchema
 from app.services import choices, credentials, project_sets, runs, set_drift, set_looks
 from app.web.blueprint import web
+from app.web.choosing import is_searching, nodes_to_choose, ticked
 from app.web.forms import Form
 from app.web.paging import PAGE_SIZE, asked_page, asked_word
 from app.web.projects import offered_node
 from app.web.refusals import refuse
-from app.web.runs import chosen
 
 _START: Final = {"concurrency": "10"}
 _FIELD_BY_CODE: Final = {
@@ -43,11 +43,13 @@ def new_set() -> str:
 @requires("operator")
 def create_set() -> tuple[str, int] | Response:
     form = Form(ProjectSetFormSchema())
+    if is_searching():
+        return _form_page(form.keep()), HTTPStatus.OK
     try:
         values = form.read()
         values.pop("node_ids", None)
         options = runs.take_options(values)
-        grown = project_sets.create_set(values, chosen("node_ids"), options, actor())
+        grown = project_sets.create_set(values, ticked("node_ids"), options, actor())
     except (Invalid, Conflict) as error:
         return _form_page(form.refuse(error, _FIELD_BY_CODE)), HTTPStatus.UNPROCESSABLE_ENTITY
     return _lead_on(grown)
@@ -56,13 +58,7 @@ def create_set() -> tuple[str, int] | Response:
 @web.get("/sets/<id:set_id>")
 @requires("viewer")
 def show_set(set_id: int) -> str:
-    is_live, filters = request.args.get("live") == "true", asked_word("flag", set_drift.FLAGS)
-    drift = set_drift.read_drift(set_id, live=is_live)
-    members = [one for one in drift.members if not filters or filters["flag"] in one.flags]
-    return render_template(
-        "sets/show.html", set=project_sets.get_set(set_id), drift=drift, members=members, filters=filters,
-        seconds=set_looks.SECONDS, choices=_others(drift),
-    )  # fmt: skip
+    return _page(set_id)
 
 
 @web.post("/sets/<id:set_id>/pull")
@@ -79,8 +75,10 @@ def pull_set(set_id: int) -> Response:
 
 @web.post("/sets/<id:set_id>/nodes")
 @requires("operator")
-def add_set_nodes(set_id: int) -> Response:
-    if not (node_ids := chosen("node_ids")):
+def add_set_nodes(set_id: int) -> str | Response:
+    if is_searching():
+        return _page(set_id)
+    if not (node_ids := ticked("node_ids")):
         return refuse(Invalid("Choose at least one node."), _page_of(set_id))
     try:
         grown = project_sets.request_add(set_id, node_ids, runs.take_options({}), actor())
@@ -138,6 +136,16 @@ def delete_set(set_id: int) -> Response:
     return redirect(url_for("web.list_sets"), HTTPStatus.SEE_OTHER)
 
 
+def _page(set_id: int) -> str:
+    is_live, filters = request.args.get("live") == "true", asked_word("flag", set_drift.FLAGS)
+    drift = set_drift.read_drift(set_id, live=is_live)
+    members = [one for one in drift.members if not filters or filters["flag"] in one.flags]
+    return render_template(
+        "sets/show.html", set=project_sets.get_set(set_id), drift=drift, members=members, filters=filters,
+        seconds=set_looks.SECONDS, choosing=nodes_to_choose(_others(drift)),
+    )  # fmt: skip
+
+
 def _lead_on(grown: project_sets.Grown) -> Response:
     """To the run that clones, or to the set where nothing has to be."""
     if grown.run_id is not None:
@@ -170,8 +178,8 @@ def _others(drift: set_drift.Drift) -> list[Any]:
 
 def _form_page(form: Form) -> str:
     offered = [offered_node(node) for node in choices.nodes_for_work()]
-    known, ticked = credentials.all_credentials(), set(chosen("node_ids"))
-    return render_template("sets/new.html", form=form, choices=offered, credentials=known, ticked=ticked)
+    known = credentials.all_credentials()
+    return render_template("sets/new.html", form=form, choosing=nodes_to_choose(offered), credentials=known)
 
 
 def _edit_page(set_id: int, form: Form) -> str:

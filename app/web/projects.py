@@ -157,11 +157,12 @@ def confirm_project_deletion(project_id: int) -> str:
 @web.post("/projects/<id:project_id>/delete")
 @requires("operator")
 def delete_project(project_id: int) -> tuple[str, int] | Response:
-    """Leads to the job's page: the project's own will be gone. What only forgets need not be confirmed twice."""
+    """Leads to the job's page: the project's own will be gone. The name is typed for a delete, and to forget, too."""
     project, form = projects.get_project(project_id), Form()
     forget, force = request.form.get("forget") == "on", request.form.get("force") == "on"
-    if not forget and request.form.get("typed_name", "") != project.name:
-        form.refuse(Invalid("Nothing was deleted: type the project's name exactly as it is shown."))
+    if request.form.get("typed_name", "") != project.name:
+        done = "forgotten" if forget else "deleted"
+        form.refuse(Invalid(f"Nothing was {done}: type the project's name exactly as it is shown."))
         return _delete_page(project_id, form), 422
     try:
         job = projects.request_delete(project_id, force, actor(), forget=forget)
@@ -201,10 +202,15 @@ def _clone_page(form: Form, in_the_way: Any = None) -> str:
 
 
 def _delete_page(project_id: int, form: Form) -> str:
-    project, force = projects.get_project(project_id), request.values.get("force") == "on"
-    why_not, days = _why_not(project.node), projects.trash_days()
+    project = projects.get_project(project_id)
     return render_template(
-        "projects/delete.html", project=project, form=form, force=force, why_not=why_not, trash_days=days
+        "projects/delete.html",
+        project=project,
+        form=form,
+        force=request.values.get("force") == "on",
+        forget=request.form.get("forget") == "on",
+        why_not=_why_not(project.node),
+        trash_days=projects.trash_days(),
     )
 
 

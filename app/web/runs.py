@@ -10,15 +10,15 @@ from werkzeug.wrappers import Response
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, Invalid
 from app.schemas.runs import RunFormSchema
-from app.services import choices, projects, runs
+from app.services import choices, runs
 from app.web.blueprint import web
+from app.web.choosing import is_searching, projects_to_choose, ticked
 from app.web.commands import with_words
 from app.web.forms import Form
-from app.web.paging import PAGE_SIZE, asked_id, asked_page, asked_search, asked_word
+from app.web.paging import PAGE_SIZE, asked_page, asked_word
 from app.web.refusals import refuse
-from app.web.words import KINDS, MEMBER_STATES, PROJECT_STATUSES, RUN_STATES
+from app.web.words import KINDS, MEMBER_STATES, RUN_STATES
 
-CHOICE: Final = 200
 ACTS: Final = {
     "pull": "Pull, fast-forward only",
     "reset": "Pull, reset to the upstream",
@@ -46,6 +46,8 @@ def new_run() -> str:
 @requires("operator")
 def create_run() -> tuple[str, int] | Response:
     form = Form(RunFormSchema())
+    if is_searching():
+        return _form_page(form.keep()), HTTPStatus.OK
     try:
         run = runs.begin(_shape(form.read()), actor())
     except BareboatError as error:
@@ -88,14 +90,9 @@ def retry_run(run_id: int) -> Response:
     return redirect(url_for("web.show_run", run_id=run.id), HTTPStatus.SEE_OTHER)
 
 
-def chosen(name: str) -> list[int]:
-    """The ids of the boxes that are ticked."""
-    return [int(text) for text in request.form.getlist(name) if text.isdecimal() and len(text) < 10]
-
-
 def _shape(typed: dict[str, Any]) -> dict[str, Any]:
     waves = {name: typed[name] for name in ("concurrency", "max_failures") if name in typed}
-    if not (ids := chosen("project_ids")):
+    if not (ids := ticked("project_ids")):
         raise Invalid(errors={"projects": ["Choose at least one project."]})
     return _act(typed) | waves | {"project_ids": ids}
 
@@ -129,10 +126,5 @@ def _at_the_fields(error: BareboatError) -> BareboatError:
 
 
 def _form_page(form: Form) -> str:
-    search, filters = asked_search(), asked_word("status", PROJECT_STATUSES) | asked_id("node_id")
-    page = projects.list_projects(filters, search, None, asked_page(), CHOICE)
-    ticked = set(chosen("project_ids"))
-    return render_template(
-        "runs/new.html", form=form, acts=ACTS, page=page, search=search, filters=filters, ticked=ticked,
-        nodes=choices.node_names(),
-    )  # fmt: skip
+    choosing = projects_to_choose()
+    return render_template("runs/new.html", form=form, acts=ACTS, choosing=choosing, nodes=choices.node_names())

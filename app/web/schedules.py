@@ -26,7 +26,7 @@ EXAMPLES: Final = (
     ("0 3 1 * *", "on the first of each month at 03:00"),
     ("0 3 last * *", "on the last day of each month at 03:00"),
 )
-_START: Final = {"timezone": "UTC", "params": "strategy=ff-only", "overlap": "skip", "catch_up": "once"}
+_START: Final = {"timezone": "UTC", "act": "pull", "params": "strategy=ff-only", "overlap": "skip", "catch_up": "once"}
 _FIELD_BY_CODE: Final = {"name_taken": "name"}
 
 
@@ -112,9 +112,13 @@ def _turn(schedule_id: int, *, is_on: bool) -> Response:
 
 
 def _with_act(typed: dict[str, Any]) -> dict[str, Any]:
-    """The command of the line, or without one the pull."""
-    if "line" not in typed:
+    """The chosen one; where none is, the command of the line, or without one the pull."""
+    act = typed.pop("act", "command" if "line" in typed else "pull")
+    if act == "pull":
+        typed.pop("line", None)
         return typed
+    if "line" not in typed:
+        raise Invalid(errors={"line": ["This act needs it."]})
     command = with_words({"line": typed.pop("line")})
     return typed | {"kind": "project.command", "params": command}
 

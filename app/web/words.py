@@ -9,8 +9,10 @@ from flask import Flask, current_app
 from markupsafe import Markup
 
 from app.edge.identity import may
+from app.plurals import counted
 from app.redaction import printable
 from app.services.schedules import next_local_time
+from app.web.browsers import browser_name
 
 NODE_STATUSES: Final = ("ONLINE", "OFFLINE", "UNKNOWN")
 PROJECT_STATUSES: Final = ("ACTIVE", "SYNCING", "PENDING", "ERROR", "DELETING")
@@ -24,7 +26,7 @@ KINDS: Final = {
     "project.checkout": "Check out",
     "project.command": "Command",
     "project.playbook": "Playbook",
-    "node.playbook": "Playbook",
+    "node.playbook": "Playbook on a node",
     "node.rotate_key": "Change SSH key",
     "project.delete": "Delete",
     "project.forget": "Forget",
@@ -32,7 +34,6 @@ KINDS: Final = {
     "project.undo": "Undo",
     "trash.purge": "Delete for good",
 }
-OPTIONS: Final = {"argv": "Command", "cwd": "Folder", "env": "Variables", "timeout_seconds": "Time limit", "ref": "Of"}
 PHASES: Final = {
     "remote": "The git server is preparing",
     "receiving": "Receiving objects",
@@ -117,15 +118,14 @@ def init_app(app: Flask) -> None:
     """Every text that a template prints goes through `harmless`, so that no page can forget it."""
     app.jinja_env.finalize = harmless
     app.jinja_env.filters.update(
-        ago=ago, span=span, size=size, moment=moment, reason=reason, kind=kind, phase=phase, symbol=symbol, word=word
+        ago=ago, span=span, size=size, moment=moment, reason=reason, phase=phase, symbol=symbol, word=word
     )
     app.jinja_env.filters.update(words=shlex.join, literal=repr, held=held)
     app.jinja_env.filters.update(hook_outcome=hook_outcome, forge=forge, drift_flag=drift_flag)
     app.jinja_env.filters.update(told_event=told_event, channel_kind=channel_kind)
     app.jinja_env.filters.update(outcome=outcome, until=until, local_time=local_time)
-    app.jinja_env.filters.update(
-        act=act, option=option, said=said, sentence=sentence, details=details, event_outcome=event_outcome
-    )
+    app.jinja_env.filters.update(sentence=sentence, details=details, event_outcome=event_outcome)
+    app.jinja_env.filters.update(counted=counted, browser=browser_name)
     app.context_processor(_for_every_page)
 
 
@@ -154,22 +154,6 @@ def held(waiting_for: str | None) -> str:
     return f"held: {reason(waiting_for)}" if waiting_for in REASONS else "waiting for its turn"
 
 
-def kind(code: str) -> str:
-    return KINDS.get(code, code)
-
-
-def act(asked: Any) -> str:
-    """What a job or a schedule does; a pull that resets is called so."""
-    if asked.kind == "project.pull" and asked.params.get("strategy") == "reset":
-        return "Reset"
-    return kind(asked.kind)
-
-
-def option(name: str) -> str:
-    """The name of an option of a job, for people."""
-    return OPTIONS.get(name, word(name))
-
-
 def sentence(message: str | None) -> str:
     """The first line of a failure's message, which is ours; what follows are the node's own words."""
     return (message or "").partition("\n")[0]
@@ -177,11 +161,6 @@ def sentence(message: str | None) -> str:
 
 def details(message: str | None) -> str:
     return (message or "").partition("\n")[2].strip("\n")
-
-
-def said(value: Any) -> Any:
-    """A value of a job as people say it."""
-    return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
 
 
 def drift_flag(name: str) -> str:
@@ -264,7 +243,7 @@ def span(seconds: float | None) -> str:
     for least, unit, name in _SPANS:
         if seconds >= least:
             return f"{seconds / unit:.0f} {name}"
-    return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
+    return counted(round(seconds), "second")
 
 
 def moment(at: datetime | None) -> str:

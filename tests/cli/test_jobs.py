@@ -35,6 +35,11 @@ def test_a_job_is_shown_without_words_of_python(failed: Installation) -> None:
     assert "None" not in failed.ok("job", "list")
 
 
+def test_what_has_failed_makes_no_progress_any_more(failed: Installation) -> None:
+    columns = re.split(r"  +", failed.ok("job", "list").splitlines()[1])
+    assert columns[4:7] == ["FAILED", "-", "git_not_found"]
+
+
 def test_the_error_is_a_sentence_with_the_code_and_what_git_said_is_said_once(failed: Installation) -> None:
     refused = failed.run("job", "retry", "1", "--wait")
     lines = refused.stderr.splitlines()

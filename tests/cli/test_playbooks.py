@@ -28,7 +28,7 @@ def test_a_file_is_checked(installed: Installation, tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert "mine.yml:3: steps[0].run[0]: True is no text; write it in quotes" in refused.stderr
     file.write_text("description: d\nsteps:\n  - {name: a, run: ['true']}\n")
-    assert installed.ok("playbook", "check", str(file)) == "mine.yml is a playbook on projects: 1 steps, 0 inputs"
+    assert installed.ok("playbook", "check", str(file)) == "mine.yml is a playbook on projects: 1 step, 0 inputs"
 
 
 def test_a_wrong_input_is_named(installed: Installation) -> None:

@@ -7,7 +7,7 @@ def test_a_set_is_made_grown_pulled_shown_and_deleted(installed: Installation) -
     with_project(installed)
     (project,) = installed.json("project", "list")
     made = installed.ok("set", "create", "shop", project["git_url"], "--node", "web-1", "--branch", "main")
-    assert made == "Set shop is on 1 nodes; nothing has to be cloned"
+    assert made == "Set shop is on 1 node; nothing has to be cloned"
     (row,) = installed.json("set", "list")
     assert (row["name"], row["size"], row["branch"]) == ("shop", 1, "main")
     assert "web-1" in installed.ok("set", "show", "shop")

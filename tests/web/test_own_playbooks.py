@@ -38,6 +38,6 @@ def test_one_is_found_filled_in_and_run(
     assert "An operator runs it." in said(vera.get(f"{path}/playbooks/deploy"))
     assert "This input is required." in said(otto.post(f"{path}/playbooks/deploy"))
     page = otto.submit(f"{path}/playbooks/deploy", **{"input.ref": "$(reboot)"})
-    assert "Playbook on 1" in page
+    assert "deploy on 1 project" in page
     recording_nodes.answer(told())
     assert otto.get(f"{path}/playbooks/deploy").status_code == 404

@@ -19,8 +19,8 @@ def test_a_playbook_is_run_on_the_chosen_projects(otto: Person, make_node: Make,
     project_id = make_project(make_node())
     fields = {"input.greeting": "$(reboot) <b>", "input.loud": "on", "input.times": "3", "concurrency": "1"}
     page = otto.submit("/playbooks/example", project_ids=str(project_id), **fields)
-    assert "Playbook on 1" in page
-    assert "example greeting='$(reboot) <b>'" in said(otto.get("/runs"))
+    assert "example on 1 project" in page
+    assert "greeting='$(reboot) <b>'" in said(otto.get("/runs"))
     with otto.client.application.app_context():
         inputs = db.session.query(Job).one().params["inputs"]
     assert inputs == {"greeting": "$(reboot) <b>", "loud": True, "times": 3, "place": "here"}
@@ -39,4 +39,4 @@ def test_a_playbook_on_nodes_is_for_admins(otto: Person, ada: Person, make_node:
     node_id = make_node()
     assert "An admin runs it." in otto.get("/playbooks/node-report").text
     assert "for admins" in otto.submit("/playbooks/node-report", node_ids=str(node_id))
-    assert "Playbook on 1" in ada.submit("/playbooks/node-report", node_ids=str(node_id))
+    assert "node-report on 1 node" in ada.submit("/playbooks/node-report", node_ids=str(node_id))

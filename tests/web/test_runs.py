@@ -28,7 +28,7 @@ def test_several_projects_are_chosen_and_pulled(otto: Person, project_ids: list[
     assert "Act on several" in otto.get("/projects").text
     assert "shop-1" in otto.get("/runs/new").text
     page = choose(otto, project_ids[:2])
-    assert "Pull on 2" in page
+    assert "Pull on 2 projects" in page
     assert "Running 2" in page
 
 
@@ -50,7 +50,7 @@ def test_the_page_of_a_run_shows_what_failed_and_tries_it_again(
     assert "Failed 3" in said(page)
     assert "It failed." in said(page)
     assert "/jobs/1#log" in page.text
-    assert "Command on 3 #2" in otto.submit("/runs/1/retry")
+    assert "Command on 3 projects #2" in otto.submit("/runs/1/retry")
     assert "Skipped 3" in otto.submit("/runs/2/cancel")
 
 

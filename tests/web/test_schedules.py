@@ -42,7 +42,8 @@ def test_a_schedule_is_made_and_shown_as_its_zone_s_clock_will(project_id: int, 
     page = otto.submit(NEW, **FORM)
     assert "Schedule nightly is made." in page
     assert "04:30" in page
-    assert "strategy=reset" in page
+    assert "Pull, reset to the upstream" in page
+    assert "strategy" not in page
     assert "wait for it" in page
     assert "skip what was missed" in page
 
@@ -70,6 +71,13 @@ def test_a_refused_schedule_keeps_what_was_typed_and_names_the_rule(
 def test_with_a_line_it_is_a_command(project_id: int, otto: Person) -> None:
     page = otto.submit(NEW, **FORM, line="make 'two words' $HOME")
     assert "Command make 'two words' '$HOME'" in page
+
+
+def test_the_chosen_act_counts_and_not_what_is_hidden(project_id: int, otto: Person) -> None:
+    assert "Act Pull, reset to the upstream" in otto.submit(NEW, **FORM, act="pull", line="git gc")
+    answer = otto.post(NEW, **FORM | {"name": "other", "act": "command"})
+    assert answer.status_code == 422
+    assert "This act needs it." in said(answer)
 
 
 @pytest.mark.parametrize(("line", "rule"), [("make '", "A quote is not closed"), ("ls ../..", "'..' component")])

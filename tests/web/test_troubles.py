@@ -181,10 +181,24 @@ def test_what_was_never_cloned_is_forgotten_and_not_deleted(
     page = said(otto.get(f"/projects/{project_id}/delete"))
     assert "nothing on the node is touched" in page
     assert "is removed with all" not in page
-    otto.post(f"/projects/{project_id}/delete", forget="on")
+    otto.post(f"/projects/{project_id}/delete", forget="on", typed_name="shop")
     run_jobs()
     assert "shop is forgotten here" in said(otto.get("/jobs/1"))
     assert otto.get(f"/projects/{project_id}").status_code == 404
+
+
+@pytest.mark.parametrize("cloned", [True, False])
+def test_nothing_is_forgotten_without_its_name(
+    otto: Person, make_node: Callable[..., int], make_project: Callable[..., int], cloned: bool
+) -> None:
+    more = {} if cloned else {"cloned_at": None, "status": "ERROR"}
+    path = f"/projects/{make_project(make_node(), **more)}/delete"
+    assert "To forget it, type shop" in said(otto.get(path))
+    for typed in ({}, {"typed_name": "Shop"}):
+        answer = otto.post(path, forget="on", **typed)
+        assert answer.status_code == 422
+        assert "Nothing was forgotten: type the project's name" in said(answer)
+    assert "No job has run yet" in otto.get("/jobs").text
 
 
 def test_a_name_in_use_leads_to_the_project_that_has_it(otto: Person, project_id: int) -> None:
@@ -264,7 +278,7 @@ def test_values_of_a_job_are_words(otto: Person, project_id: int) -> None:
 
 
 def test_outcomes_of_events_are_words(ada: Person, project_id: int, run_jobs: Callable[[], None]) -> None:
-    ada.post(f"/projects/{project_id}/delete", forget="on")
+    ada.post(f"/projects/{project_id}/delete", forget="on", typed_name="shop")
     run_jobs()
     page = ada.get("/events").text
     assert 'data-label="Outcome">Asked for<' in page
