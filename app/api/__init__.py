@@ -30,6 +30,7 @@ from app.api import (
     runs,
     schedules,
     sessions,
+    set_hooks,
     tokens,
     trash,
     users,
@@ -54,6 +55,7 @@ _THINGS: Final = (
     runs,
     schedules,
     hooks,
+    set_hooks,
     jobs,
 )
 NOUNS: Final = (*_THINGS, channels, tokens, sessions, users, events, internal)

@@ -1,4 +1,4 @@
-"""Webhooks: what forges send, and the hooks of a project."""
+"""Webhooks: what forges send, and the hooks of a project. Those of a project set: set_hooks.py."""
 
 from typing import Any, Final
 
@@ -21,10 +21,13 @@ from app.schemas.paging import PageQuery
 from app.secrets import Secret
 from app.services import hook_deliveries, hooks
 from app.services.hook_payloads import Request
+from app.services.hooks import HookOwner
 
 BODY_LIMIT: Final = 256 * 1024
 ADDRESS_RATE: Final = "600 per minute"
-blueprint = Blueprint("hooks", "", "Webhooks: a forge says that something was pushed, and the project is pulled.")
+blueprint = Blueprint(
+    "hooks", "", "Webhooks: a forge says that something was pushed, and the project, or the whole set, is pulled."
+)
 
 
 def _rate() -> str:
@@ -50,7 +53,8 @@ def receive_hook(token: str) -> dict[str, bool]:
     """Take a push from a forge
 
     Of GitHub, GitLab or Gitea, signed with the hook's secret, 256 KiB at most. The answer is the same whether or not
-    the push is of the hook's branch. All that follows is a fast-forward pull of the hook's project.
+    the push is of the hook's branch. All that follows is a fast-forward pull of the hook's project, or one run of them
+    on all members of its project set.
     """
     request.max_content_length = BODY_LIMIT
     headers = {name.lower(): value for name, value in request.headers.items()}
@@ -68,7 +72,7 @@ def receive_hook(token: str) -> dict[str, bool]:
 @blueprint.lists(HookSchema, PageQuery)
 def list_hooks(project_id: int, **query: Any) -> Any:
     """List the hooks of a project"""
-    return hooks.list_hooks(project_id, **query)
+    return hooks.list_hooks(HookOwner(project_id), **query)
 
 
 @blueprint.post("/projects/<id:project_id>/hooks")
@@ -80,8 +84,8 @@ def create_hook(values: dict[str, Any], project_id: int) -> Any:
 
     The answer is the only showing of its address and its secret; both go into the forge's form.
     """
-    hook, token, secret = hooks.create_hook(project_id, values, actor())
-    return made(_fresh(hook, token, secret), "hooks.get_hook", project_id=project_id, hook_id=hook.id)
+    hook, token, secret = hooks.create_hook(HookOwner(project_id), values, actor())
+    return made(fresh(hook, token, secret), "hooks.get_hook", project_id=project_id, hook_id=hook.id)
 
 
 @blueprint.get("/projects/<id:project_id>/hooks/<id:hook_id>")
@@ -89,7 +93,7 @@ def create_hook(values: dict[str, Any], project_id: int) -> Any:
 @blueprint.response(200, HookSchema)
 def get_hook(project_id: int, hook_id: int) -> Any:
     """Show a hook"""
-    return hooks.get_hook(project_id, hook_id)
+    return hooks.get_hook(HookOwner(project_id), hook_id)
 
 
 @blueprint.patch("/projects/<id:project_id>/hooks/<id:hook_id>")
@@ -98,7 +102,7 @@ def get_hook(project_id: int, hook_id: int) -> Any:
 @blueprint.response(200, HookSchema)
 def update_hook(values: dict[str, Any], project_id: int, hook_id: int) -> Any:
     """Change a hook, turn it off or on"""
-    return hooks.update_hook(project_id, hook_id, values, actor())
+    return hooks.update_hook(HookOwner(project_id), hook_id, values, actor())
 
 
 @blueprint.delete("/projects/<id:project_id>/hooks/<id:hook_id>")
@@ -106,7 +110,7 @@ def update_hook(values: dict[str, Any], project_id: int, hook_id: int) -> Any:
 @blueprint.response(204)
 def delete_hook(project_id: int, hook_id: int) -> None:
     """Delete a hook"""
-    hooks.delete_hook(project_id, hook_id, actor())
+    hooks.delete_hook(HookOwner(project_id), hook_id, actor())
 
 
 @blueprint.post("/projects/<id:project_id>/hooks/<id:hook_id>/rotate")
@@ -117,7 +121,7 @@ def rotate_hook(project_id: int, hook_id: int) -> Any:
 
     The old ones count for nothing from now on. The answer is the only showing of the new ones.
     """
-    return _fresh(*hooks.rotate_hook(project_id, hook_id, actor()))
+    return fresh(*hooks.rotate_hook(HookOwner(project_id), hook_id, actor()))
 
 
 @blueprint.get("/projects/<id:project_id>/hooks/<id:hook_id>/deliveries")
@@ -128,9 +132,10 @@ def list_hook_deliveries(project_id: int, hook_id: int, **query: Any) -> Any:
 
     The latest first; the last 50 are kept.
     """
-    return hooks.list_deliveries(project_id, hook_id, **query)
+    return hooks.list_deliveries(HookOwner(project_id), hook_id, **query)
 
 
-def _fresh(hook: Any, token: Secret, secret: Secret) -> dict[str, Any]:
+def fresh(hook: Any, token: Secret, secret: Secret) -> dict[str, Any]:
+    """With what is shown once."""
     shown = {name: getattr(hook, name) for name in HookSchema().fields}
     return shown | {"path": hooks.path_of(token), "secret": secret.reveal()}

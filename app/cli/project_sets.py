@@ -8,9 +8,9 @@ from app.cli.act import Acts, actor, load
 from app.cli.runs import conclude, concurrency, max_failures, waits
 from app.cli.show import as_json, print_json, print_pairs, print_table
 from app.cli.waiting import finish
+from app.commands.git import STRATEGIES
 from app.plurals import counted
 from app.schemas.project_sets import (
-    PULL_STRATEGIES,
     DriftSchema,
     ProjectSetCreateSchema,
     ProjectSetSchema,
@@ -89,7 +89,7 @@ def update_set(name: str, branch: str | None, credential: str | None) -> None:
 
 @project_set.command("pull")
 @click.argument("name")
-@click.option("--strategy", type=click.Choice(PULL_STRATEGIES), default="ff-only", show_default=True)
+@click.option("--strategy", type=click.Choice(STRATEGIES), default="ff-only", show_default=True)
 @concurrency
 @max_failures
 @waits

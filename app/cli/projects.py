@@ -7,8 +7,9 @@ import click
 from app.cli.act import Acts, actor, load
 from app.cli.show import as_json, cell_text, print_json, print_pairs, print_table
 from app.cli.waiting import finish
+from app.commands.git import STRATEGIES
 from app.models import Job, Project
-from app.schemas.projects import STRATEGIES, CloneSchema, ProjectSchema, WorkingTreeSchema
+from app.schemas.projects import CloneSchema, ProjectSchema, WorkingTreeSchema
 from app.services import projects
 from app.services.credentials import get_credential_by_name
 from app.services.nodes import get_node_by_name

@@ -10,6 +10,7 @@ from flask import Flask, current_app
 from app.cli.act import Acts, actor, load
 from app.cli.show import as_json, print_json, print_pairs, print_table
 from app.cli.waiting import every, run_to_the_end
+from app.commands.git import STRATEGIES
 from app.db import release
 from app.errors import Invalid, NotFound
 from app.jobs.runner import Runner
@@ -37,7 +38,7 @@ def run() -> None:
 @click.argument("words", metavar="[-- PROGRAM [ARGUMENT]…]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--project", "project_names", multiple=True, metavar="NAME", help="On every node that has it.")
 @click.option("--all-on", "node_names", multiple=True, metavar="NODE", help="All projects of this node.")
-@click.option("--strategy", type=click.Choice(["ff-only", "reset"]), help="Of a pull.")
+@click.option("--strategy", type=click.Choice(STRATEGIES), help="Of a pull.")
 @click.option("--ref", help="Of a checkout.")
 @concurrency
 @max_failures

@@ -6,6 +6,7 @@ import click
 
 from app.cli.act import Acts, actor, load
 from app.cli.show import as_json, print_json, print_table
+from app.commands.git import STRATEGIES
 from app.models import CatchUp, Overlap, Schedule
 from app.schemas.schedules import ScheduleCreateSchema, ScheduleSchema
 from app.services import schedules
@@ -25,7 +26,7 @@ def schedule() -> None:
 @click.option("--node", "node_name", help="Which node, when the project's name is on several.")
 @click.option("--cron", required=True, help="Minute hour day month weekday: '30 4 * * 1-5'.")
 @click.option("--timezone", help="An IANA name such as Europe/Berlin.  [default: UTC]")
-@click.option("--strategy", type=click.Choice(["ff-only", "reset"]), default="ff-only", show_default=True)
+@click.option("--strategy", type=click.Choice(STRATEGIES), default="ff-only", show_default=True)
 @click.option(
     "--overlap", type=click.Choice([word.value for word in Overlap]), default="skip", help="When the project is busy."
 )

@@ -6,7 +6,7 @@ files, commits, configuration keys. Any other status is git's own: see `giterror
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from app.commands.base import Command, Place
 from app.commands.gitaccess import NO_ACCESS, GitAccess
@@ -17,7 +17,8 @@ from app.commands.programs import REFUSALS, load_program
 from app.commands.refs import GitRef
 from app.secrets import Secret
 
-Strategy = Literal["ff-only", "stash", "backup", "rebase", "reset"]
+Strategy = Literal["ff-only", "stash", "rebase", "backup", "reset"]
+STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 STATUS_LIMIT_BYTES: Final = 512 * 1024
 
 _CLONE: Final = load_program("folders", "git", "clone")

@@ -7,6 +7,7 @@ from marshmallow import ValidationError, fields, validates_schema
 from app.commands.refs import REF_LIMIT_BYTES, GitRef
 from app.models import ForgeKind, HookOutcome
 from app.schemas.base import Parsed, StrictBoolean, StrictSchema
+from app.schemas.runs import WaveSchema
 
 
 def _branch() -> Parsed:
@@ -22,6 +23,10 @@ class HookCreateSchema(StrictSchema):
     enabled = StrictBoolean(metadata={"description": "True unless given."})
 
 
+class SetHookCreateSchema(HookCreateSchema, WaveSchema):
+    """Of a whole set: each push is one run."""
+
+
 class HookUpdateSchema(StrictSchema):
     branch = _branch()
     enabled = StrictBoolean(metadata={"description": "Off, it answers as if it were not there."})
@@ -32,12 +37,25 @@ class HookUpdateSchema(StrictSchema):
             raise ValidationError("Name at least one field to change.")
 
 
+class SetHookUpdateSchema(HookUpdateSchema, WaveSchema):
+    pass
+
+
 class HookSchema(StrictSchema):
     id = fields.Integer(metadata={"example": 1})
-    project_id = fields.Integer(metadata={"example": 1})
+    project_id = fields.Integer(allow_none=True, metadata={"description": "Null: a set's.", "example": 1})
+    set_id = fields.Integer(
+        allow_none=True, metadata={"description": "The project set that it pulls; null: a project's."}
+    )
     forge = fields.Enum(ForgeKind, by_value=True, metadata={"example": "github"})
     branch = fields.String(allow_none=True, metadata={"example": "main"})
     enabled = fields.Boolean()
+    concurrency = fields.Integer(
+        allow_none=True, metadata={"description": "Of a set's runs; null: as of any run, or a project's hook."}
+    )
+    max_failures = fields.Integer(
+        allow_none=True, metadata={"description": "Of a set's runs; null: they go on whatever fails."}
+    )
     pull_wanted_at = fields.AwareDateTime(
         format="iso", allow_none=True, metadata={"description": "A pull is asked for, and waits for project or node."}
     )
@@ -60,7 +78,8 @@ class HookDeliverySchema(StrictSchema):
     branch = fields.String(allow_none=True, metadata={"example": "main"})
     outcome = fields.Enum(HookOutcome, by_value=True, metadata={"example": "queued"})
     detail = fields.String(allow_none=True)
-    job_id = fields.Integer(allow_none=True, metadata={"example": 12})
+    job_id = fields.Integer(allow_none=True, metadata={"description": "Of a project's hook.", "example": 12})
+    run_id = fields.Integer(allow_none=True, metadata={"description": "Of a set's hook: the run that pulls it."})
     address = fields.String(allow_none=True, metadata={"example": "192.0.2.7"})
     created_at = fields.AwareDateTime(format="iso")
 

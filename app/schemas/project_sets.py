@@ -6,12 +6,11 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.commands.paths import ProjectName
 from app.models import NodeStatus, ProjectStatus
-from app.schemas.base import Parsed, QueryBoolean, StrictSchema, an_id
+from app.schemas.base import Parsed, QueryBoolean, StrictBoolean, StrictSchema, an_id
 from app.schemas.paging import SortedPageQuery
-from app.schemas.projects import FailureSchema, branch, git_url
+from app.schemas.projects import FailureSchema, PullSchema, branch, git_url
 from app.schemas.runs import WaveSchema
 
-PULL_STRATEGIES: Final = ("ff-only", "reset")
 _MOST_NODES: Final = 2_000
 
 
@@ -56,12 +55,14 @@ class SetNodesSchema(WaveSchema):
     node_ids = _node_ids(1, required=True)
 
 
-class SetPullSchema(WaveSchema):
-    strategy = fields.String(
-        load_default="ff-only",
-        validate=validate.OneOf(PULL_STRATEGIES),
-        metadata={"description": "`reset` drops local work, and keeps a recovery of it."},
-    )
+class SetPullSchema(WaveSchema, PullSchema):
+    """As a pull of one project, and how the run goes on."""
+
+
+class SetPullFormSchema(SetPullSchema):
+    """As a page asks for it."""
+
+    confirmed = StrictBoolean(load_default=False, metadata={"description": "That a reset is meant."})
 
 
 class SetNodeRemovalQuery(StrictSchema):

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
+from app.commands.git import STRATEGIES
 from app.commands.giturl import URL_LIMIT, GitUrl
 from app.commands.paths import ProjectName
 from app.commands.refs import REF_LIMIT_BYTES, GitRef
@@ -21,7 +22,6 @@ from app.schemas.base import (
 from app.schemas.paging import SortedPageQuery, with_filters
 
 MAX_DEPTH: Final = 1_000_000
-STRATEGIES: Final = ("ff-only", "stash", "rebase", "backup", "reset")
 REPORTABLE: Final = (ProjectStatus.ACTIVE.value, ProjectStatus.ERROR.value)
 _URL_EXAMPLE: Final = "https://git.example.com/shop/web.git"
 

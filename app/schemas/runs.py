@@ -77,6 +77,7 @@ class RunFormSchema(WaveSchema):
     ref = Parsed(GitRef, maximum=REF_LIMIT_BYTES)
     line = LongText(maximum=8192)
     projects = Text(maximum=255)
+    confirmed = StrictBoolean(load_default=False, metadata={"description": "That a reset is meant."})
     project_ids = fields.Raw(metadata={"description": "The boxes that are ticked, which the page reads itself."})
 
 

@@ -19,6 +19,7 @@ from app.services import hook_pulls
 from app.services.events import Actor, event
 from app.services.hook_payloads import Request, ensure_signed, event_of, keys_of, pushed_branch
 from app.services.hooks import subject_of
+from app.services.project_sets import member_branches
 from app.services.runtime import runtime
 from app.services.tokens import hash_token
 
@@ -66,12 +67,12 @@ def _find_hook(token: str) -> Hook:
 
 def _take(hook: Hook, request: Request, branch: str | None) -> bool:
     """Whether a pull is wanted. Raises HookReplayed."""
-    wanted_branch = hook.branch or hook.project.branch
-    is_wanted = branch is not None and wanted_branch in (None, branch)
+    followed = _followed(hook)
+    is_wanted = branch is not None and (not followed or branch in followed)
     delivery = _delivery(hook, request, branch, HookOutcome.WAITING if is_wanted else HookOutcome.IGNORED)
     seen = [HookSeen(hook_id=hook.id, key=key) for key in keys_of(hook.forge, request)]
     if branch is not None and not is_wanted:
-        delivery.detail = f"Not the branch {wanted_branch}."
+        delivery.detail = f"Not the branch {' or '.join(sorted(followed))}."[:512]
     try:
         with unit_of_work() as session:
             session.add_all(seen)
@@ -82,6 +83,16 @@ def _take(hook: Hook, request: Request, branch: str | None) -> bool:
     except IntegrityError as error:
         raise HookReplayed() from error
     return is_wanted
+
+
+def _followed(hook: Hook) -> set[str]:
+    """Its own branch, else that of its project or set, else those that members of the set are on; none: every one."""
+    if hook.branch:
+        return {hook.branch}
+    if hook.project is not None:
+        return {hook.project.branch} if hook.project.branch else set()
+    wanted = hook.project_set.branch if hook.project_set else None
+    return {wanted} if wanted else member_branches(hook.set_id or 0)
 
 
 def _note_refusal(hook_id: int, request: Request, error: BareboatError) -> None:

@@ -5,16 +5,16 @@ that runs may have fetched already, so the wish stays and becomes a job of its o
 """
 
 import logging
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 
-from app.db import db, unit_of_work, utcnow
+from app.db import db, unit_of_work
 from app.errors import BareboatError, HostKeyUnpinned, KeyMissing, NodeCordoned, NodeOffline, Throttled
-from app.models import CHANGING_STATES, Hook, HookDelivery, HookOutcome, Job, JobState, Node, NodeStatus, Project, Role
-from app.services import jobs
-from app.services.events import Actor
+from app.models import CHANGING_STATES, Hook, HookOutcome, Job, JobState, Node, NodeStatus, Project
+from app.services import hook_runs, jobs
+from app.services.hook_wishes import actor_of, end_wish, note, put_back, settle
 from app.services.projects import pull_job
 from app.services.runtime import runtime
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 def start_wanted_pulls() -> None:
     """Called every few seconds, by anybody."""
-    for hook_id in _startable():
+    for hook_id in (*_startable(), *hook_runs.startable()):
         start(hook_id)
 
 
@@ -35,14 +35,20 @@ def start(hook_id: int) -> None:
     hook = db.session.get(Hook, hook_id)
     if hook is None or hook.pull_wanted_at is None:
         return
-    project_id = hook.project_id
+    if hook.project_id is None:
+        hook_runs.start(hook)
+    else:
+        _start_pull(hook_id, hook.project_id)
+
+
+def _start_pull(hook_id: int, project_id: int) -> None:
     try:
         job = pull_job(project_id, "ff-only")
     except _PASSING as error:
-        _put_back(hook_id, error)
+        put_back(hook_id, error)
     except BareboatError as error:
         if jobs.find_job_under_way(project_id) is None:  # a clone under way may have read the branch already
-            _settle(hook_id, HookOutcome.REFUSED, error.message)
+            settle(hook_id, HookOutcome.REFUSED, error.message)
     else:
         _queue(hook_id, project_id, job)
 
@@ -60,10 +66,10 @@ def _queue(hook_id: int, project_id: int, job: Job) -> None:
     """The job, and the end of the wish, in one transaction: a push that comes later finds a job that has not begun."""
     try:
         with unit_of_work() as session:
-            if not _end_wish(session, hook_id):
+            if not end_wish(session, hook_id):
                 return
-            jobs.add_queued(session, job, Actor(f"hook {hook_id}", Role.OPERATOR))
-            _note(session, hook_id, HookOutcome.QUEUED, job_id=job.id)
+            jobs.add_queued(session, job, actor_of(hook_id))
+            note(session, hook_id, HookOutcome.QUEUED, job_id=job.id)
     except IntegrityError:  # another job is changing the project; the database has decided
         _join(hook_id, project_id)
     except Throttled as error:
@@ -77,37 +83,5 @@ def _join(hook_id: int, project_id: int) -> None:
     waits = select(Job.id).filter_by(project_id=project_id, kind="project.pull", state=JobState.QUEUED)
     with unit_of_work() as session:
         job_id = session.scalar(waits.with_for_update())
-        if job_id is not None and _end_wish(session, hook_id):
-            _note(session, hook_id, HookOutcome.JOINED, job_id=job_id)
-
-
-def _put_back(hook_id: int, error: BareboatError) -> None:
-    """Behind the others, with what it waits for."""
-    with unit_of_work() as session:
-        session.execute(_wish(hook_id).values(pull_wanted_at=utcnow()))
-        session.execute(_waiting(hook_id).values(detail=error.message[:512]))
-
-
-def _settle(hook_id: int, outcome: HookOutcome, detail: str) -> None:
-    with unit_of_work() as session:
-        if _end_wish(session, hook_id):
-            _note(session, hook_id, outcome, detail=detail[:512])
-
-
-def _end_wish(session: Any, hook_id: int) -> bool:
-    """False when somebody else was quicker."""
-    return bool(session.execute(_wish(hook_id).values(pull_wanted_at=None)).rowcount)
-
-
-def _note(session: Any, hook_id: int, outcome: HookOutcome, **more: Any) -> None:
-    """What became of the deliveries that waited. `more`: `job_id`, or `detail`."""
-    session.execute(_waiting(hook_id).values({"outcome": outcome, "detail": None} | more))
-    session.execute(update(Hook).where(Hook.id == hook_id).values(last_outcome=outcome))
-
-
-def _wish(hook_id: int) -> Any:
-    return update(Hook).where(Hook.id == hook_id, Hook.pull_wanted_at.is_not(None))
-
-
-def _waiting(hook_id: int) -> Any:
-    return update(HookDelivery).filter_by(hook_id=hook_id, outcome=HookOutcome.WAITING)
+        if job_id is not None and end_wish(session, hook_id):
+            note(session, hook_id, HookOutcome.JOINED, job_id=job_id)

@@ -172,6 +172,11 @@ def member_ids(set_id: int) -> list[int]:
     return list(db.session.scalars(rows.order_by(Node.name)))
 
 
+def member_branches(set_id: int) -> set[str]:
+    """The branches that members are on."""
+    return set(db.session.scalars(select(Project.branch).filter_by(set_id=set_id).where(Project.branch.is_not(None))))
+
+
 def get_member(set_id: int, node_id: int) -> Project:
     name = get_set(set_id).name
     project = db.session.scalar(select(Project).filter_by(set_id=set_id, node_id=node_id))

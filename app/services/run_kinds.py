@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from app.commands.git import STRATEGIES
 from app.commands.refs import GitRef
 from app.errors import Invalid, naming
 from app.models import Job, Role
@@ -12,8 +13,6 @@ from app.services.project_commands import command_job
 from app.services.projects import checkout_job, pull_job
 from app.services.rotation_jobs import rotation_job, rotation_params
 from app.services.set_clones import clone_job, clone_params
-
-_STRATEGIES: Final = ("ff-only", "reset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +34,10 @@ def get_run_kind(name: str) -> RunKind:
     return kind
 
 
-def _pull_params(params: dict[str, Any]) -> dict[str, Any]:
+def pull_params(params: dict[str, Any]) -> dict[str, Any]:
     wanted = {"strategy": "ff-only"} | params
-    if wanted.keys() != {"strategy"} or wanted["strategy"] not in _STRATEGIES:
-        raise Invalid(errors={"params": [f"A pull has 'strategy' only: {' or '.join(_STRATEGIES)}."]})
+    if wanted.keys() != {"strategy"} or wanted["strategy"] not in STRATEGIES:
+        raise Invalid(errors={"params": [f"A pull has 'strategy' only: {', '.join(STRATEGIES)}."]})
     return wanted
 
 
@@ -58,7 +57,7 @@ def _command_params(params: dict[str, Any]) -> dict[str, Any]:
 
 RUN_KINDS: Final[Mapping[str, RunKind]] = {
     "project.clone": RunKind(clone_params, clone_job, "node"),
-    "project.pull": RunKind(_pull_params, lambda project_id, params: pull_job(project_id, params["strategy"])),
+    "project.pull": RunKind(pull_params, lambda project_id, params: pull_job(project_id, params["strategy"])),
     "project.checkout": RunKind(_checkout_params, lambda project_id, params: checkout_job(project_id, params["ref"])),
     "project.command": RunKind(_command_params, command_job),
     "project.playbook": RunKind(lambda params: run_params(params, "project"), project_job),

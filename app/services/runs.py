@@ -34,6 +34,15 @@ class RunOptions:
     max_failures: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that was judged and is not stored yet, with the rows of its members and what the audit log says of it."""
+
+    run: Run
+    members: list[dict[str, Any]]
+    told: str
+
+
 def request_run(
     kind: str,
     params: dict[str, Any],
@@ -48,6 +57,21 @@ def request_run(
 
     Raises Invalid naming the field, Forbidden; then nothing is stored.
     """
+    run_id = _store(prepare(kind, params, members, options, actor, retry_of_id=retry_of_id), actor)
+    run_moves.advance(run_id)
+    return get_run(run_id)
+
+
+def prepare(
+    kind: str,
+    params: dict[str, Any],
+    members: Sequence[int],
+    options: RunOptions,
+    actor: Actor,
+    *,
+    retry_of_id: int | None = None,
+) -> Prepared:
+    """For who stores it with something of theirs, by `add`. Raises Invalid naming the field, Forbidden."""
     asked = get_run_kind(kind)
     _ensure_role(asked, kind, actor)
     ensure_options(options)
@@ -55,15 +79,22 @@ def request_run(
     rows = _members(asked, tuple(dict.fromkeys(members)))
     run = Run(kind=kind, params=params, size=len(rows), requested_by=actor.name, retry_of_id=retry_of_id)
     run.concurrency, run.max_failures = options.concurrency, options.max_failures
+    return Prepared(run, rows, f"{kind} on {counted(len(rows), asked.members)}")
+
+
+def add(session: Any, prepared: Prepared, actor: Actor) -> int:
+    """Within the caller's transaction; it begins when it is advanced, by the next tick at the latest. Its id."""
+    run = prepared.run
+    session.add(run)
+    session.flush()
+    session.add_all([RunMember(run_id=run.id, **row) for row in prepared.members])
+    session.add(event(actor, "run.create", f"run {run.id}", "requested", prepared.told))
+    return run.id
+
+
+def _store(prepared: Prepared, actor: Actor) -> int:
     with unit_of_work() as session:
-        session.add(run)
-        session.flush()
-        run_id = run.id
-        session.add_all([RunMember(run_id=run_id, **row) for row in rows])
-        told = f"{kind} on {counted(len(rows), asked.members)}"
-        session.add(event(actor, "run.create", f"run {run_id}", "requested", told))
-    run_moves.advance(run_id)
-    return get_run(run_id)
+        return add(session, prepared, actor)
 
 
 def ensure_options(options: RunOptions) -> None:

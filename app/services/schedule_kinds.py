@@ -9,8 +9,7 @@ from app.models import Job
 from app.services.playbook_jobs import project_job, run_params
 from app.services.project_commands import checked, command_job
 from app.services.projects import get_project, pull_job
-
-_STRATEGIES: Final = ("ff-only", "reset")
+from app.services.run_kinds import pull_params
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +29,6 @@ def get_kind(name: str) -> ScheduleKind:
     if kind is None:
         raise Invalid(errors={"kind": [f"One of: {', '.join(SCHEDULE_KINDS)}."]})
     return kind
-
-
-def _pull_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
-    wanted = {"strategy": "ff-only"} | params
-    if wanted.keys() != {"strategy"} or wanted["strategy"] not in _STRATEGIES:
-        raise Invalid(errors={"params": [f"A pull has 'strategy' only: {' or '.join(_STRATEGIES)}."]})
-    return wanted
 
 
 def _pull(project_id: int, params: dict[str, Any]) -> Job:
@@ -71,7 +63,7 @@ def _playbook(project_id: int, params: dict[str, Any]) -> Job:
 
 
 SCHEDULE_KINDS: Final[Mapping[str, ScheduleKind]] = {
-    "project.pull": ScheduleKind(_pull_params, _pull),
+    "project.pull": ScheduleKind(lambda project_id, params: pull_params(params), _pull),
     "project.command": ScheduleKind(_command_params, command_job),
     "project.playbook": ScheduleKind(_playbook_params, _playbook),
 }

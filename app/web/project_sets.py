@@ -9,14 +9,16 @@ from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, Conflict, Invalid
-from app.schemas.project_sets import ProjectSetFormSchema, ProjectSetUpdateSchema, SetPullSchema
-from app.services import choices, credentials, project_sets, runs, set_drift, set_looks
+from app.plurals import counted
+from app.schemas.project_sets import ProjectSetFormSchema, ProjectSetUpdateSchema, SetPullFormSchema
+from app.services import choices, credentials, hooks, project_sets, runs, set_drift, set_looks
 from app.web.blueprint import web
 from app.web.choosing import is_searching, nodes_to_choose, ticked
 from app.web.forms import Form
 from app.web.paging import PAGE_SIZE, asked_page, asked_word
 from app.web.projects import offered_node
 from app.web.refusals import refuse
+from app.web.runs import confirm_reset
 
 _START: Final = {"concurrency": "10"}
 _FIELD_BY_CODE: Final = {
@@ -63,9 +65,12 @@ def show_set(set_id: int) -> str:
 
 @web.post("/sets/<id:set_id>/pull")
 @requires("operator")
-def pull_set(set_id: int) -> Response:
+def pull_set(set_id: int) -> str | Response:
     try:
-        values = Form(SetPullSchema()).read()
+        values = Form(SetPullFormSchema()).read()
+        if values["strategy"] == "reset" and not values["confirmed"]:
+            row = project_sets.with_size(project_sets.get_set(set_id))
+            return confirm_reset(f"{counted(row.size, 'member')} of the set {row.name}", _page_of(set_id))
         options = runs.take_options(values)
         run = project_sets.request_pull(set_id, values["strategy"], options, actor())
     except BareboatError as error:
@@ -143,6 +148,7 @@ def _page(set_id: int) -> str:
     return render_template(
         "sets/show.html", set=project_sets.get_set(set_id), drift=drift, members=members, filters=filters,
         seconds=set_looks.SECONDS, choosing=nodes_to_choose(_others(drift)),
+        hooks=hooks.hooks_of(hooks.HookOwner(set_id=set_id)),
     )  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def show_project(project_id: int) -> str:
         canceller=jobs.cancelled_by(recent[0].id) if recent and recent[0].state == "CANCELLED" else None,
         jobs=recent,
         schedules=schedules.project_schedules(project_id),
-        hooks=hooks.project_hooks(project_id),
+        hooks=hooks.hooks_of(hooks.HookOwner(project_id)),
         job=recent[0] if recent else None,
         log=log_end(recent[0].id) if recent else None,
         editor=editor_link(project.node.editor_url, project.path) if project.cloned_at else None,

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, requires
 from app.errors import BareboatError, Invalid
+from app.plurals import counted
 from app.schemas.runs import RunFormSchema
 from app.services import choices, runs
 from app.web.blueprint import web
@@ -17,11 +18,11 @@ from app.web.commands import with_words
 from app.web.forms import Form
 from app.web.paging import PAGE_SIZE, asked_page, asked_word
 from app.web.refusals import refuse
-from app.web.words import KINDS, MEMBER_STATES, RUN_STATES
+from app.web.words import KINDS, MEMBER_STATES, RUN_STATES, STRATEGIES
 
+_PULLS: Final = {"pull": "ff-only"} | {name: name for name in STRATEGIES if name != "ff-only"}
 ACTS: Final = {
-    "pull": "Pull, fast-forward only",
-    "reset": "Pull, reset to the upstream",
+    **{act: f"Pull, {STRATEGIES[name]}" for act, name in _PULLS.items()},
     "checkout": "Check out",
     "command": "Run a command",
 }
@@ -49,7 +50,11 @@ def create_run() -> tuple[str, int] | Response:
     if is_searching():
         return _form_page(form.keep()), HTTPStatus.OK
     try:
-        run = runs.begin(_shape(form.read()), actor())
+        typed = form.read()
+        values = _shape(typed)
+        if typed["act"] == "reset" and not typed["confirmed"]:
+            return confirm_reset(counted(len(values["project_ids"]), "project"), url_for("web.new_run")), HTTPStatus.OK
+        run = runs.begin(values, actor())
     except BareboatError as error:
         return _form_page(form.refuse(_at_the_fields(error))), HTTPStatus.UNPROCESSABLE_ENTITY
     return redirect(url_for("web.show_run", run_id=run.id), HTTPStatus.SEE_OTHER)
@@ -90,6 +95,12 @@ def retry_run(run_id: int) -> Response:
     return redirect(url_for("web.show_run", run_id=run.id), HTTPStatus.SEE_OTHER)
 
 
+def confirm_reset(of_what: str, back: str) -> str:
+    """What was typed comes again with the answer, to the same address."""
+    typed = [pair for pair in request.form.items(multi=True) if pair[0] not in ("csrf_token", "confirmed")]
+    return render_template("runs/reset.html", of_what=of_what, typed=typed, back=back)
+
+
 def _shape(typed: dict[str, Any]) -> dict[str, Any]:
     waves = {name: typed[name] for name in ("concurrency", "max_failures") if name in typed}
     if not (ids := ticked("project_ids")):
@@ -99,10 +110,8 @@ def _shape(typed: dict[str, Any]) -> dict[str, Any]:
 
 def _act(typed: dict[str, Any]) -> dict[str, Any]:
     match typed["act"]:
-        case "pull":
-            return {"kind": "project.pull", "params": {"strategy": "ff-only"}}
-        case "reset":
-            return {"kind": "project.pull", "params": {"strategy": "reset"}}
+        case act if act in _PULLS:
+            return {"kind": "project.pull", "params": {"strategy": _PULLS[act]}}
         case "checkout":
             return {"kind": "project.checkout", "params": {"ref": _needed(typed, "ref")}}
         case "command":

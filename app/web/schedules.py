@@ -16,6 +16,7 @@ from app.web.commands import with_words
 from app.web.forms import Form
 from app.web.paging import PAGE_SIZE, asked_page
 from app.web.refusals import refuse
+from app.web.words import STRATEGIES
 
 EXAMPLES: Final = (
     ("*/15 * * * *", "every 15 minutes"),
@@ -135,4 +136,7 @@ def _page_of(schedule_id: int) -> str:
 
 def _form_page(project_id: int, form: Form) -> str:
     project, zones = projects.get_project(project_id), schedules.time_zones()
-    return render_template("schedules/new.html", project=project, form=form, zones=zones, examples=EXAMPLES)
+    strategies = [(f"strategy={name}", text) for name, text in STRATEGIES.items()]
+    return render_template(
+        "schedules/new.html", project=project, form=form, zones=zones, examples=EXAMPLES, strategy_choices=strategies
+    )

@@ -34,6 +34,13 @@ KINDS: Final = {
     "project.undo": "Undo",
     "trash.purge": "Delete for good",
 }
+STRATEGIES: Final = {
+    "ff-only": "fast-forward only",
+    "stash": "stash: changes on top",
+    "rebase": "rebase: own commits on top",
+    "backup": "own commits to a backup branch",
+    "reset": "reset to the upstream",
+}
 PHASES: Final = {
     "remote": "The git server is preparing",
     "receiving": "Receiving objects",
@@ -251,4 +258,4 @@ def moment(at: datetime | None) -> str:
 
 
 def _for_every_page() -> dict[str, Any]:
-    return {"may": may, "is_demo": bool(current_app.config["DEMO"])}
+    return {"may": may, "is_demo": bool(current_app.config["DEMO"]), "strategies": STRATEGIES}

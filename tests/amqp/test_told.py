@@ -58,7 +58,7 @@ def hook(web: Flask, node_id: int) -> tuple[str, str]:
         session.add(project)
         session.flush()
         project_id = project.id
-    _, token, secret = hooks.create_hook(project_id, {"forge": ForgeKind.GITHUB}, SYSTEM)
+    _, token, secret = hooks.create_hook(hooks.HookOwner(project_id), {"forge": ForgeKind.GITHUB}, SYSTEM)
     return hooks.path_of(token), secret.reveal()
 
 

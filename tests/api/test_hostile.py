@@ -54,7 +54,7 @@ def bodies(app: Flask, make_node: Any, make_project: Any, make_key: Any) -> dict
     node = {"name": "n", "hostname": "h", "ssh_user": "u", "ssh_key_id": key_id}
     schedule = {"name": "s", "project_id": project_id, "cron": "0 4 * * *", "timezone": "UTC"}
     with app.app_context():
-        hook_id = hooks.create_hook(project_id, {"forge": ForgeKind.GITHUB}, SYSTEM)[0].id
+        hook_id = hooks.create_hook(hooks.HookOwner(project_id), {"forge": ForgeKind.GITHUB}, SYSTEM)[0].id
         channel = {"name": "c", "kind": "json", "url": "https://192.0.2.9/"}
         channel_id = channels.create_channel(channel | {"url": Secret("https://192.0.2.9/")}, SYSTEM)[0].id
         host_id = githosts.create_host("first.example", 22, SYSTEM).id

@@ -60,6 +60,10 @@ def test_all_are_pulled_as_a_run(operator: FlaskClient, set_id: int) -> None:
     assert (answer.status_code, answer.json["kind"], answer.json["size"]) == (202, "project.pull", 2)
     assert answer.headers["Location"].endswith("/api/v1/runs/2")
     assert answer.json["recap"]["running"] == 1
+    for number, strategy in enumerate(("ff-only", "stash", "rebase", "backup"), 3):
+        run = operator.post(f"{SETS}/{set_id}/pull", json={"strategy": strategy}).json
+        assert (run["id"], run["params"]) == (number, {"strategy": strategy})
+    assert operator.post(f"{SETS}/{set_id}/pull", json={"strategy": "force"}).status_code == 422
 
 
 def test_the_grid_tells_how_each_stands(app: Flask, viewer: FlaskClient, set_id: int) -> None:

@@ -42,7 +42,7 @@ def hook_of(serving: Live) -> Callable[[str], tuple[str, str]]:
     """Path and secret of a new hook."""
 
     def make(forge: str) -> tuple[str, str]:
-        _, token, secret = hooks.create_hook(1, {"forge": ForgeKind(forge)}, SYSTEM)
+        _, token, secret = hooks.create_hook(hooks.HookOwner(1), {"forge": ForgeKind(forge)}, SYSTEM)
         return hooks.path_of(token), secret.reveal()
 
     return make

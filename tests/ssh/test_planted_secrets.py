@@ -169,7 +169,7 @@ def report(run: Run) -> None:
 
 def pull_by_hook(run: Run) -> None:
     """And one delivery that is signed with another secret."""
-    _, token, secret = hooks.create_hook(1, {"forge": ForgeKind.GITLAB}, SYSTEM)
+    _, token, secret = hooks.create_hook(hooks.HookOwner(1), {"forge": ForgeKind.GITLAB}, SYSTEM)
     run.planted |= {"hook token": token.reveal(), "hook secret": secret.reveal()}
     for signed_with, status in ((WRONG_WORD, 403), (secret.reveal(), 202)):
         sent = FORGES["gitlab"](signed_with)

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from app import start_background, stop
 from app.db import db, unit_of_work
 from app.jobs.queue import HeldQueue
 from app.jobs.runner import Runner
-from app.models import HostKey, Node, Run, RunState
-from app.services import hostkeys, keys, nodes, project_sets, runs, set_drift
+from app.models import ForgeKind, HostKey, MemberState, Node, Run, RunState
+from app.services import hooks, hostkeys, keys, nodes, project_sets, recoveries, runs, set_drift
 from app.services.events import SYSTEM
 from app.services.runs import RunOptions
 from app.services.set_drift import Drift
+from tests.support.controller_process import wait_until
 from tests.support.forge import Forge, commit, git
 from tests.support.live import Live
+from tests.support.pushes import github
 from tests.support.sshd import KeyPair, SshdServer
 
 pytestmark = pytest.mark.ssh
@@ -89,6 +92,52 @@ def test_a_set_is_cloned_pulled_and_its_grid_tells_who_is_behind_dirty_and_diver
     assert flags(seen) == {"n1": ("dirty",), "n2": ("error", "diverged"), "n3": ()}
     (apart,) = [member for member in seen.members if member.node_name == "n2"]
     assert (apart.ahead, apart.behind) == (1, 1)
+
+    commit(behind, "README", "mine\n", "in the way")
+    last = forge.push(text="theirs\n")
+    rebase = project_sets.request_pull(set_id, "rebase", options, SYSTEM)
+    run_id = rebase.id
+    assert finish(rebase) == {"changed": 2, "failed": 1}
+    (refused,) = runs.list_members(run_id, {"state": MemberState.FAILED}, 1, 10).items
+    assert (refused.node_name, refused.error_code) == ("n3", "pull_conflict")
+    assert acts_undoable(set_id) == {"n1": [], "n2": ["rebase"], "n3": []}
+    assert finish(project_sets.request_pull(set_id, "backup", options, SYSTEM))["changed"] >= 2
+    assert {git("rev-parse", "HEAD", cwd=tree) for tree in trees} == {last}
+    assert acts_undoable(set_id) == {"n1": [], "n2": ["backup", "rebase"], "n3": ["backup"]}
+
+
+def acts_undoable(set_id: int) -> dict[str, list[str]]:
+    return {
+        project.node.name: [one.act for one in recoveries.latest_recoveries(project.id, 9)]
+        for project in project_sets.list_members(set_id)
+    }
+
+
+def test_of_many_pushes_in_a_row_the_last_is_on_every_node_by_the_webhook_of_the_set(
+    live: Live, trees: list[Path], forge: Forge, finish: Finish
+) -> None:
+    made = project_sets.create_set({"name": "shop", "git_url": forge.url}, [1, 2, 3], RunOptions(), SYSTEM)
+    assert made.run
+    finish(made.run)
+    owner = hooks.HookOwner(set_id=made.id)
+    hook, token, secret = hooks.create_hook(owner, {"forge": ForgeKind.GITHUB, "concurrency": 2}, SYSTEM)
+    path, hook_id = hooks.path_of(token), hook.id
+    live.app.config["SCHEDULER_ENABLED"] = True
+    start_background(live.app)
+    try:
+        for number in range(6):
+            pushed = forge.push(text=f"{number}\n")
+            sent = github(secret.reveal())
+            assert live.app.test_client().post(path, data=sent.body, headers=sent.headers).status_code == 202
+        wait_until(lambda: {git("rev-parse", "HEAD", cwd=tree) for tree in trees} == {pushed})
+        wait_until(
+            lambda: not db.session.rollback() and not runs.list_runs({"state": RunState.RUNNING}, None, 1, 9).items
+        )
+        log = hooks.list_deliveries(owner, hook_id, 1, 9).items
+        assert {str(one.outcome) for one in log} <= {"queued", "joined"}
+        assert 1 <= len({one.run_id for one in log}) <= 6
+    finally:
+        stop(live.app)
 
 
 def test_nodes_come_and_go(live: Live, trees: list[Path], forge: Forge, finish: Finish) -> None:

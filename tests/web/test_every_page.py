@@ -22,8 +22,9 @@ FOR_OPERATORS += ("/projects/1/credential", "/jobs/cancel")
 FOR_ALL += ("/runs", "/runs/1", "/playbooks", "/playbooks/example", "/projects/1/playbooks")
 FOR_OPERATORS += ("/runs/new",)
 FOR_ALL += ("/projects/1/hooks/1",)
-FOR_ALL += ("/sets", "/sets/1")
+FOR_ALL += ("/sets", "/sets/1", "/sets/1/hooks/2")
 FOR_OPERATORS += ("/sets/new", "/sets/1/edit", "/sets/1/delete", "/sets/1/nodes/1/remove")
+FOR_OPERATORS += ("/sets/1/hooks/new", "/sets/1/hooks/2/rotate", "/sets/1/hooks/2/delete")
 FOR_OPERATORS += ("/projects/1/hooks/new", "/projects/1/hooks/1/rotate", "/projects/1/hooks/1/delete")
 FOR_ADMINS = ("/nodes/new", "/nodes/1/edit", "/nodes/1/delete", "/nodes/1/host-keys/1/unpin", "/keys/new", "/events")
 FOR_ADMINS += ("/credentials/new", "/credentials/1/delete")
@@ -51,8 +52,9 @@ def content(app: Flask, request_clone: Callable[..., tuple[int, int]]) -> None:
         credentials.create_credential(values | {"token": Secret("t0ken")}, SYSTEM)
         githosts.create_host("github.com", 22, SYSTEM)
         channels.create_channel({"name": "ops", "kind": "json", "url": Secret("https://192.0.2.9/")}, SYSTEM)
-        hooks.create_hook(1, {"forge": ForgeKind.GITHUB}, SYSTEM)
         project_sets.create_set({"name": "all", "git_url": GIT_URL}, [], runs.RunOptions(), SYSTEM)
+        for owner in (hooks.HookOwner(1), hooks.HookOwner(set_id=1)):
+            hooks.create_hook(owner, {"forge": ForgeKind.GITHUB}, SYSTEM)
         with unit_of_work() as session:
             session.get_one(Project, 1).set_id = 1
         runs.request_run("project.pull", {}, [1], runs.RunOptions(), SYSTEM)

@@ -4,7 +4,11 @@ import re
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 
+from app.db import unit_of_work
+from app.jobs.queue import HeldQueue
+from app.models import Project, ProjectSet
 from tests.support.pushes import github
 from tests.web.conftest import Person, said
 
@@ -70,6 +74,29 @@ def test_it_is_turned_off_and_on_and_deleted(made: str, otto: Person) -> None:
     assert "Delete this GitHub webhook?" in said(otto.get("/projects/1/hooks/1/delete"))
     assert "delete it at the forge, too" in otto.submit("/projects/1/hooks/1/delete")
     assert otto.get("/projects/1/hooks/1").status_code == 404
+
+
+def test_a_hook_of_a_set_is_made_shown_with_its_run_turned_off_and_deleted(
+    app: Flask, project_id: int, otto: Person, held_queue: HeldQueue
+) -> None:
+    with app.app_context(), unit_of_work() as session:
+        session.add(ProjectSet(name="all", name_folded="all", git_url="https://git.example.com/x.git"))
+        session.flush()
+        session.get_one(Project, project_id).set_id = 1
+    wrong = otto.post("/sets/1/hooks/new", forge="github", concurrency="0")
+    assert (wrong.status_code, 'id="concurrency-wrong"' in wrong.text) == (422, True)
+    address, secret = shown(otto.post("/sets/1/hooks/new", forge="github", concurrency="3", max_failures="1").text)
+    delivery = github(secret)
+    path = address.removeprefix("http://localhost")
+    assert app.test_client().post(path, data=delivery.body, headers=delivery.headers).status_code == 202
+    page = otto.get("/sets/1/hooks/1")
+    assert "3 at a time, none further after 1 failed" in said(page)
+    assert 'href="/runs/1"' in page.text
+    assert "GitHub #1 as the set" in said(otto.get("/sets/1"))
+    assert "The webhook is off" in otto.submit("/sets/1/hooks/1/disable")
+    assert shown(otto.post("/sets/1/hooks/1/rotate").text) != (address, secret)
+    assert "delete it at the forge, too" in otto.submit("/sets/1/hooks/1/delete")
+    assert otto.get("/sets/1/hooks/1").status_code == 404
 
 
 def test_a_viewer_changes_nothing(made: str, vera: Person) -> None:

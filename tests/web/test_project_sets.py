@@ -50,6 +50,9 @@ def test_a_set_is_made_and_its_page_compares_pulls_and_adds(app: Flask, otto: Pe
     assert "No difference is known." in said(page)
     assert "Clone on 1" in send(otto, "/sets/1/nodes", [node_ids[1]])
     assert "Pull on 2" in otto.submit("/sets/1/pull", strategy="ff-only", concurrency="1")
+    assert "Reset 2 members of the set shop" in otto.submit("/sets/1/pull", strategy="reset", concurrency="1")
+    assert "Reset on 2" in otto.submit("/sets/1/pull", strategy="reset", concurrency="1", confirmed="on")
+    assert "Pull on 2" in otto.submit("/sets/1/pull", strategy="stash")
     assert "shop" in otto.get("/sets").text
     assert "/sets/1" in otto.get("/projects/1").text
 

@@ -32,6 +32,22 @@ def test_several_projects_are_chosen_and_pulled(otto: Person, project_ids: list[
     assert "Running 2" in page
 
 
+def test_every_strategy_is_offered_and_a_reset_is_asked_about_first(
+    app: Flask, otto: Person, project_ids: list[int]
+) -> None:
+    for act in ("stash", "rebase", "backup"):
+        assert f"strategy={act}" in choose(otto, project_ids[:2], act=act)
+    asked = otto.client.post(
+        "/runs/new",
+        data=MultiDict([("csrf_token", otto.csrf_token), ("act", "reset"), *(("project_ids", i) for i in (1, 2))]),
+    ).text
+    assert "Reset 2 projects to their upstream?" in asked
+    assert asked.count('name="project_ids"') == 2
+    with app.app_context():
+        assert db.session.query(Run).count() == 3
+    assert "Reset on 2" in choose(otto, project_ids[:2], act="reset", confirmed="on")
+
+
 def test_what_a_search_finds_is_ticked(otto: Person, project_ids: list[int]) -> None:
     assert otto.get("/runs/new?q=shop-1").text.count(" checked") == 1
     assert otto.get("/runs/new").text.count(" checked") == 0
