@@ -12,6 +12,7 @@ from app.errors import BareboatError, Conflict, Invalid
 from app.plurals import counted
 from app.schemas.project_sets import ProjectSetFormSchema, ProjectSetUpdateSchema, SetPullFormSchema
 from app.services import choices, credentials, hooks, project_sets, runs, set_drift, set_looks
+from app.web.acts import STRATEGIES
 from app.web.blueprint import web
 from app.web.choosing import is_searching, nodes_to_choose, ticked
 from app.web.forms import Form
@@ -147,7 +148,7 @@ def _page(set_id: int) -> str:
     members = [one for one in drift.members if not filters or filters["flag"] in one.flags]
     return render_template(
         "sets/show.html", set=project_sets.get_set(set_id), drift=drift, members=members, filters=filters,
-        seconds=set_looks.SECONDS, choosing=nodes_to_choose(_others(drift)),
+        seconds=set_looks.SECONDS, choosing=nodes_to_choose(_others(drift)), strategies=STRATEGIES,
         hooks=hooks.hooks_of(hooks.HookOwner(set_id=set_id)),
     )  # fmt: skip
 

@@ -12,13 +12,14 @@ from app.errors import BareboatError, Invalid
 from app.plurals import counted
 from app.schemas.runs import RunFormSchema
 from app.services import choices, runs
+from app.web.acts import STRATEGIES
 from app.web.blueprint import web
 from app.web.choosing import is_searching, projects_to_choose, ticked
 from app.web.commands import with_words
 from app.web.forms import Form
 from app.web.paging import PAGE_SIZE, asked_page, asked_word
 from app.web.refusals import refuse
-from app.web.words import KINDS, MEMBER_STATES, RUN_STATES, STRATEGIES
+from app.web.words import KINDS, MEMBER_STATES, RUN_STATES
 
 _PULLS: Final = {"pull": "ff-only"} | {name: name for name in STRATEGIES if name != "ff-only"}
 ACTS: Final = {

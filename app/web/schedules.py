@@ -11,12 +11,12 @@ from app.edge.identity import actor, requires
 from app.errors import BareboatError, CommandNotAllowed, Conflict, Invalid
 from app.schemas.schedules import ScheduleFormSchema
 from app.services import projects, schedules
+from app.web.acts import STRATEGIES
 from app.web.blueprint import web
 from app.web.commands import with_words
 from app.web.forms import Form
 from app.web.paging import PAGE_SIZE, asked_page
 from app.web.refusals import refuse
-from app.web.words import STRATEGIES
 
 EXAMPLES: Final = (
     ("*/15 * * * *", "every 15 minutes"),

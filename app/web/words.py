@@ -34,13 +34,6 @@ KINDS: Final = {
     "project.undo": "Undo",
     "trash.purge": "Delete for good",
 }
-STRATEGIES: Final = {
-    "ff-only": "fast-forward only",
-    "stash": "stash: changes on top",
-    "rebase": "rebase: own commits on top",
-    "backup": "own commits to a backup branch",
-    "reset": "reset to the upstream",
-}
 PHASES: Final = {
     "remote": "The git server is preparing",
     "receiving": "Receiving objects",
@@ -258,4 +251,4 @@ def moment(at: datetime | None) -> str:
 
 
 def _for_every_page() -> dict[str, Any]:
-    return {"may": may, "is_demo": bool(current_app.config["DEMO"]), "strategies": STRATEGIES}
+    return {"may": may, "is_demo": bool(current_app.config["DEMO"])}

@@ -7,6 +7,7 @@ from werkzeug.datastructures import MultiDict
 from app.db import db, unit_of_work, utcnow
 from app.models import Job, JobState, Run
 from app.services import run_moves
+from app.web.acts import STRATEGIES
 from tests.web.conftest import Person, said
 
 Make = Callable[..., int]
@@ -36,7 +37,7 @@ def test_every_strategy_is_offered_and_a_reset_is_asked_about_first(
     app: Flask, otto: Person, project_ids: list[int]
 ) -> None:
     for act in ("stash", "rebase", "backup"):
-        assert f"strategy={act}" in choose(otto, project_ids[:2], act=act)
+        assert f"Pull, {STRATEGIES[act]}" in choose(otto, project_ids[:2], act=act)
     asked = otto.client.post(
         "/runs/new",
         data=MultiDict([("csrf_token", otto.csrf_token), ("act", "reset"), *(("project_ids", i) for i in (1, 2))]),
