@@ -212,7 +212,8 @@ def _probes(size: Size, chance: random.Random) -> Iterator[Row]:
 def _events(size: Size) -> Iterator[Row]:
     for number in range(1, size.events + 1):
         row = {"at": _at(number), "actor": "admin", "address": "192.0.2.7", "action": "project.pull"}
-        yield row | {"subject": f"project shop-{number} (job {number})", "outcome": "requested"}
+        about = {"project_name": f"shop-{number}", "node_name": f"node-{number % size.nodes + 1:05}"}
+        yield row | about | {"subject": f"project shop-{number} (job {number})", "outcome": "requested"}
 
 
 def _at(seconds: int) -> str:

@@ -77,6 +77,10 @@ def asks(size: Size) -> list[Ask]:
         Ask("a job", f"{API}/jobs/{job}"),
         Ask("schedules", f"{API}/schedules"),
         Ask("events", f"{API}/events"),
+        Ask("events, from the middle", f"{API}/events?before={size.events // 2}"),
+        Ask("events of a node", f"{API}/events?node=node-{node:05}"),
+        Ask("events of a kind and a user", f"{API}/events?action=project.pull&actor=nobody", PAGE_MS),
+        Ask("events with a text, none found", f"{API}/events?search=nosuchtext", PAGE_MS),
         Ask("page: dashboard", "/", PAGE_MS),
         Ask("page: projects", "/projects", PAGE_MS),
         Ask("page: projects, last page", f"/projects?page={last_page}", PAGE_MS),
@@ -91,6 +95,7 @@ def asks(size: Size) -> list[Ask]:
         Ask("page: schedules", "/schedules", PAGE_MS),
         Ask("page: keys", "/keys", PAGE_MS),
         Ask("page: events", "/events", PAGE_MS),
+        Ask("page: search of events", f"/events?node=node-{node:05}&search=shop", PAGE_MS),
     ]
 
 

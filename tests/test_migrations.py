@@ -19,7 +19,7 @@ from app import MIGRATIONS, create_app, stop
 from app.config import CHECKOUT
 from app.db import db, unit_of_work
 from app.errors import DatabaseNotCurrent, MasterKeyMissing, SecretUnreadable
-from app.models import Installation, SSHKey
+from app.models import Event, Installation, SSHKey
 from app.secrets import LockedVault, MasterKey, Secret, Vault, create_master_key
 from app.services.audit import verify_events
 from app.services.events import SYSTEM, record
@@ -217,3 +217,26 @@ def test_events_of_before_the_chain_are_chained_as_they_are(migrated: Flask) -> 
     assert (verify_events().fault, verify_events().count) == (None, 2)
     record(SYSTEM, "test.act", "the next", "ok")
     assert (verify_events().fault, verify_events().count) == (None, 3)
+
+
+def test_events_of_before_the_search_are_found_by_what_they_are_about(migrated: Flask) -> None:
+    downgrade(revision="0017")
+    subjects = (
+        "node web-1",
+        "node web-2 (job 3)",
+        "project shop (job 7)",
+        "hook 3 of project shop",
+        "project old (job 8)",
+        "user ada",
+    )
+    at = "'2026-01-31 12:00:00.000000'"
+    job = "'u', 'project.pull', 'shop', 'web-9', '{}', 'SUCCEEDED', 1, 3, 'ada', 0, 0, " + at
+    with db.engine.begin() as connection:
+        for subject in subjects:
+            values = f"{at}, 'ada', 'test.act', '{subject}', 'ok'"
+            connection.execute(text(f"INSERT INTO event (at, actor, action, subject, outcome) VALUES ({values})"))
+        columns = "uid, kind, project_name, node_name, params, state, attempt, max_attempts, requested_by, is_attached"
+        connection.execute(text(f"INSERT INTO job (id, {columns}, log_offset, created_at) VALUES (7, {job})"))
+    upgrade()
+    found = [(row.node_name, row.project_name) for row in db.session.scalars(select(Event).order_by(Event.id))]
+    assert found == [("web-1", None), ("web-2", None), ("web-9", "shop"), (None, "shop"), (None, "old"), (None, None)]

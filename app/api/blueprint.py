@@ -105,6 +105,8 @@ def _position(page: Page[Any]) -> dict[str, int | bool]:
         position["previous_page"] = page.page - 1
     if page.page < page.pages:
         position["next_page"] = page.page + 1
+    if page.next_before is not None:
+        position["next_before"] = page.next_before
     return position
 
 

@@ -6,22 +6,22 @@ from typing import Any
 from flask import Response, stream_with_context
 
 from app.api.blueprint import Blueprint
-from app.schemas.events import ChainSchema, EventSchema, ExportQuery, VerificationSchema
-from app.schemas.paging import PageQuery
-from app.services import audit, events
+from app.schemas.events import ChainSchema, EventQuery, EventSchema, ExportQuery, VerificationSchema
+from app.services import audit, event_search
 
 blueprint = Blueprint("events", "/events", "Who asked for what, from where, with which outcome.")
 
 
 @blueprint.get("")
 @blueprint.guard("admin")
-@blueprint.lists(EventSchema, PageQuery)
+@blueprint.lists(EventSchema, EventQuery)
 def list_events(**query: Any) -> Any:
     """List events
 
-    The newest first.
+    The newest first. Where several filters or `search` are given, 100,000 events are looked through at a time;
+    `next_before` in `X-Pagination`, given as `before`, goes on behind them.
     """
-    return events.list_events(**query)
+    return event_search.list_events(**query)
 
 
 @blueprint.post("/verify")

@@ -1,14 +1,18 @@
-"""`events`: the audit log, verified and exported."""
+"""`events`: the audit log, searched, verified and exported."""
 
 import json
 import re
+from typing import Any
 
 import click
 
-from app.cli.act import Acts
-from app.cli.show import as_json, print_json
+from app.cli.act import Acts, load
+from app.cli.show import as_json, print_json, print_table
+from app.models import Event
 from app.plurals import counted
-from app.services import audit
+from app.schemas.events import EventQuery, EventSchema
+from app.services import audit, event_search
+from app.services.paging import MAX_PAGE_SIZE
 
 _KNOWN = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
@@ -16,6 +20,31 @@ _KNOWN = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 @click.group(cls=Acts)
 def events() -> None:
     """The audit log."""
+
+
+@events.command("list")
+@click.option("--action", help="A kind of act such as project.pull, or its noun (project) for all kinds.")
+@click.option("--outcome", help="Such as refused, requested, SUCCEEDED, FAILED.")
+@click.option("--trouble", is_flag=True, default=None, help="Only what was refused or went wrong.")
+@click.option("--actor", metavar="NAME", help="Who did it.")
+@click.option("--node", metavar="NAME", help="About this node and what is on it.")
+@click.option("--project", metavar="NAME", help="About projects of this name.")
+@click.option("--since", metavar="TIME", help="Not before: 2026-01-31T12:00, in UTC.")
+@click.option("--until", metavar="TIME", help="Not after.")
+@click.option("--search", metavar="TEXT", help="Part of subject, detail or address.")
+@click.option("--before", type=click.IntRange(min=1), metavar="ID", help="Only what is elder than this event.")
+@click.option("--limit", type=click.IntRange(1, MAX_PAGE_SIZE), default=20, show_default=True)
+@as_json
+def list_events(limit: int, is_json: bool, **given: Any) -> None:
+    """Events, the newest first."""
+    texts = {name: str(value).lower() if value is True else value for name, value in given.items()}
+    page = event_search.list_events(**load(EventQuery(), texts | {"page_size": limit}))
+    if is_json:
+        return print_json(EventSchema(many=True).dump(page.items))
+    print_table(("ID", "AT", "WHO", "FROM", "DID", "TO", "OUTCOME", "DETAIL"), (_cells(row) for row in page.items))
+    if page.next_before is not None:
+        click.echo(f"There may be more: --before {page.next_before}", err=True)
+    return None
 
 
 @events.command("verify")
@@ -40,6 +69,11 @@ def export_events(after: int) -> None:
     """Write events as lines of JSON, the oldest first."""
     for line in audit.export_events(after):
         click.echo(json.dumps(line, ensure_ascii=True))
+
+
+def _cells(row: Event) -> tuple[object, ...]:
+    at = row.at.strftime("%Y-%m-%d %H:%M:%S")
+    return row.id, at, row.actor, row.address, row.action, row.subject, row.outcome, row.detail
 
 
 def _read_known(text: str | None) -> tuple[int, str] | None:

@@ -255,4 +255,6 @@ def _event(job: Job, outcome: Outcome) -> Event:
         subject=f"{subject} (job {job.id})",
         outcome=outcome.state.value,
         detail=outcome.code,
+        node_name=job.node_name,
+        project_name=job.project_name,
     )

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from app.db import db, unit_of_work
 from app.models import Event, Role
+from app.models.event import names_in
 from app.secrets import Secret
-from app.services.paging import Page, paginate
 
 _LONGEST_VALUE: Final = 200
 
@@ -27,12 +27,29 @@ class Actor:
 SYSTEM = Actor("bareboat", Role.ADMIN)
 
 
-def event(actor: Actor, action: str, subject: str, outcome: str = "ok", detail: str | None = None) -> Event:
-    """A row to be added in the act's own transaction."""
-    detail = detail[:1024] if detail else None
-    return Event(
-        actor=actor.name, address=actor.address, action=action, subject=subject[:255], outcome=outcome, detail=detail
-    )
+def event(
+    actor: Actor,
+    action: str,
+    subject: str,
+    outcome: str = "ok",
+    detail: str | None = None,
+    *,
+    node_name: str | None = None,
+    project_name: str | None = None,
+) -> Event:
+    """A row to be added in the act's own transaction. It is found by the names of node and project, too: those of the
+    subject, and those that are given."""
+    row = Event(actor=actor.name, address=actor.address, action=action, subject=subject[:255], outcome=outcome)
+    row.detail = detail[:1024] if detail else None
+    names = names_in(subject)
+    row.node_name = node_name or names.get("node_name")
+    row.project_name = project_name or names.get("project_name")
+    return row
+
+
+def event_of_job(actor: Actor, action: str, job: Any) -> Event:
+    """What is done to a job itself; it is found by what the job is about, too."""
+    return event(actor, action, f"job {job.id}", node_name=job.node_name, project_name=job.project_name)
 
 
 def record(actor: Actor, action: str, subject: str, outcome: str, detail: str | None = None) -> None:
@@ -45,10 +62,6 @@ def changes(row: Any, values: Mapping[str, Any]) -> str:
     """What `values` will change of a row, for an event: `role: operator → viewer`. Asked before they are set."""
     changed = {name: value for name, value in values.items() if getattr(row, name, None) != value}
     return "; ".join(f"{name}: {_change(row, name, value)}" for name, value in sorted(changed.items())) or "no change"
-
-
-def list_events(page: int, page_size: int) -> Page[Event]:
-    return paginate(select(Event).order_by(Event.id.desc()), page, page_size)
 
 
 def latest_events(limit: int) -> list[Event]:

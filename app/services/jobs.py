@@ -11,7 +11,7 @@ from app.errors import NotFound, ProjectBusy, Throttled, WrongState
 from app.jobs.journal import log_size, read_log, read_timed_log
 from app.models import Event, Job, JobState, Node
 from app.models.job import UNDER_WAY
-from app.services.events import Actor, event
+from app.services.events import Actor, event, event_of_job
 from app.services.paging import Page, paginate, sorted_by
 from app.services.queue import cancel_if_queued
 from app.services.runtime import runtime
@@ -82,7 +82,7 @@ def read_timed_job_log(job_id: int) -> bytes:
 def cancelled_by(job_id: int) -> str | None:
     """Who has asked for the cancel, as the audit log knows."""
     asked = select(Event.actor).where(Event.action == "job.cancel", Event.subject == f"job {job_id}")
-    return db.session.scalar(asked.order_by(Event.id.desc()).limit(1))
+    return db.session.scalar(asked.order_by(Event.at.desc(), Event.id.desc()).limit(1))
 
 
 def enqueue(job: Job, actor: Actor) -> Job:
@@ -108,7 +108,7 @@ def add_queued(session: Any, job: Job, actor: Actor) -> None:
     session.flush()
     runtime().registry.get(job.kind).on_queued(job)
     subject = f"project {job.project_name}" if job.project_name else f"node {job.node_name}"
-    session.add(event(actor, job.kind, f"{subject} (job {job.id})", "requested"))
+    session.add(event(actor, job.kind, f"{subject} (job {job.id})", "requested", node_name=job.node_name))
 
 
 def request_cancel(job_id: int, actor: Actor) -> Job:
@@ -120,7 +120,7 @@ def request_cancel(job_id: int, actor: Actor) -> Job:
         if not cancel_if_queued(session, job_id):
             is_running = Job.state == JobState.RUNNING
             session.execute(update(Job).where(Job.id == job_id, is_running).values(cancel_requested_at=utcnow()))
-        session.add(event(actor, "job.cancel", f"job {job_id}"))
+        session.add(event_of_job(actor, "job.cancel", job))
     return get_job(job_id)
 
 
@@ -141,7 +141,7 @@ def abandon(job_id: int, actor: Actor) -> Job:
             raise is_followed
         job = session.get(Job, job_id, populate_existing=True)
         runtime().registry.get(job.kind).on_ended(job)
-        session.add(event(actor, "job.abandon", f"job {job_id}"))
+        session.add(event_of_job(actor, "job.abandon", job))
     return get_job(job_id)
 
 

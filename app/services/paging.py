@@ -21,13 +21,17 @@ FAR = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """`total` is exact, or, where `is_exact` says no, the least that there are; a next page is always told rightly."""
+    """`total` is exact, or, where `is_exact` says no, the least that there are; a next page is always told rightly.
+
+    `next_before`: of a list that is also walked by ids, from which one to go on.
+    """
 
     items: list[T]
     total: int
     page: int
     page_size: int
     is_exact: bool = True
+    next_before: int | None = None
 
     @property
     def pages(self) -> int:

@@ -30,7 +30,7 @@ def report_status(project_id: int, token: str, status: str, message: str | None)
     reporter, subject = Actor(f"node {node.name}", Role.VIEWER), f"project {project.name}"
     with unit_of_work() as session:
         if session.execute(_report(project_id, ProjectStatus(status), message)).rowcount:
-            session.add(event(reporter, "project.report", subject, status))
+            session.add(event(reporter, "project.report", subject, status, node_name=node.name))
             return project
     raise _in_the_way(project_id)
 

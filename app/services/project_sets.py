@@ -150,7 +150,8 @@ def take_out(set_id: int, node_id: int, actor: Actor, *, delete: bool = False, f
         return TakenOut(project.id, projects.request_delete(project.id, force, actor).id)
     with unit_of_work() as session:
         project.set_id = None
-        session.add(event(actor, "set.remove", f"set {name}", detail=f"node {project.node.name}"))
+        names = {"node_name": project.node.name, "project_name": project.name}
+        session.add(event(actor, "set.remove", f"set {name}", detail=f"node {project.node.name}", **names))
     return TakenOut(project.id, None)
 
 

@@ -159,7 +159,7 @@ def update_project(project_id: int, values: dict[str, Any], actor: Actor) -> Pro
     with unit_of_work() as session:
         for name, value in values.items():
             setattr(project, name, value)
-        session.add(event(actor, "project.update", f"project {project.name}", detail=told))
+        session.add(event(actor, "project.update", f"project {project.name}", detail=told, node_name=project.node.name))
     return project
 
 

@@ -9,7 +9,7 @@ from app.db import db, release, unit_of_work, utcnow
 from app.errors import ACT_FAILURES
 from app.jobs.claims import is_away
 from app.models import Job, JobState
-from app.services.events import Actor, event
+from app.services.events import Actor, event_of_job
 from app.services.runtime import runtime
 
 AT_ONCE: Final = 100  # rows in one write transaction: others get their turn in between
@@ -55,8 +55,8 @@ def request_cancel_queued(filters: dict[str, Any], actor: Actor) -> int:
     count = 0
     while found := _waiting(filters, Job.id <= last):
         with unit_of_work() as session:
-            cancelled = [job_id for job_id in found if cancel_if_queued(session, job_id)]
-            session.add_all(event(actor, "job.cancel", f"job {job_id}") for job_id in cancelled)
+            cancelled = [job for job in found if cancel_if_queued(session, job.id)]
+            session.add_all(event_of_job(actor, "job.cancel", job) for job in cancelled)
         count += len(cancelled)
     return count
 
@@ -80,9 +80,10 @@ def cancel_if_queued(
     return True
 
 
-def _waiting(filters: dict[str, Any], condition: ColumnElement[bool]) -> list[int]:
-    """The last come first: the first ones are about to start anyhow."""
-    rows = select(Job.id).filter_by(**filters).where(Job.state == JobState.QUEUED, condition)
-    found = list(db.session.scalars(rows.order_by(Job.id.desc()).limit(AT_ONCE)))
+def _waiting(filters: dict[str, Any], condition: ColumnElement[bool]) -> list[Any]:
+    """`id node_name project_name` of some. The last come first: the first ones are about to start anyhow."""
+    rows = select(Job.id, Job.node_name, Job.project_name).filter_by(**filters)
+    rows = rows.where(Job.state == JobState.QUEUED, condition)
+    found = list(db.session.execute(rows.order_by(Job.id.desc()).limit(AT_ONCE)))
     release()
     return found
