@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from app.cli.act import Acts, actor
-from app.cli.show import as_json, print_json, print_pairs, print_table
+from app.cli.show import as_json, in_the_way, print_json, print_pairs, print_table
 from app.cli.waiting import finish, log_text
 from app.models import Job, JobState
 from app.plurals import counted
@@ -44,7 +44,11 @@ def list_jobs(state: str | None, limit: int, is_json: bool) -> None:
 def show_job(job_id: int, is_json: bool) -> None:
     """All about one job."""
     shown = JobDetailSchema().dump(queue.placed(jobs.get_job(job_id)))
-    return print_json(shown) if is_json else print_pairs(shown.items())
+    if is_json:
+        return print_json(shown)
+    details = (shown["error"] or {}).pop("details", None)
+    print_pairs(shown.items())
+    return click.echo("\n".join(in_the_way(details))) if details else None
 
 
 @job.command("log")

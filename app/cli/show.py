@@ -1,7 +1,7 @@
 """How rows are printed: tables for people, JSON (the same fields as REST) for programs."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +55,13 @@ def told(message: str | None, code: str | None) -> list[str]:
     return [f"{sentence} [{code}]", *(f"  {line}" for line in details)]
 
 
+def in_the_way(details: dict[str, Any]) -> list[str]:
+    """The lines of what a refused act is about: commits and files, and how many more there are."""
+    commits = (("only on the node", "commits_here"), ("only upstream", "commits_upstream"))
+    lines = [line for title, name in commits for line in _list(title, details, name, _commit_line)]
+    return lines + _list("files", details, "files", lambda file: f"{file['state']}  {cell_text(file['path'])}")
+
+
 def ago(moment: datetime) -> str:
     """Or how far ahead; less than a minute ahead is now, since clocks differ."""
     seconds = int((utcnow() - moment).total_seconds())
@@ -62,6 +69,18 @@ def ago(moment: datetime) -> str:
         if abs(seconds) >= size:
             return f"in {-seconds // size} {unit}" if seconds < 0 else f"{seconds // size} {unit} ago"
     return f"{max(0, seconds)} s ago"
+
+
+def _commit_line(commit: dict[str, str]) -> str:
+    return f"{commit['sha'][:12]}  {cell_text(commit['subject'])}"
+
+
+def _list(title: str, details: dict[str, Any], name: str, line: Callable[[dict[str, str]], str]) -> list[str]:
+    shown, left_out = details.get(name, []), details.get(f"{name}_left_out", 0)
+    if not shown and not left_out:
+        return []
+    more = [f"    and {left_out} more"] if left_out else []
+    return [f"  {title} ({len(shown) + left_out}):", *(f"    {line(one)}" for one in shown), *more]
 
 
 def _parts(name: str, value: object) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import click
 from flask import Flask, current_app
 
 from app.cli.act import actor
-from app.cli.show import cell_text, told
+from app.cli.show import cell_text, in_the_way, told
 from app.db import release
 from app.errors import WrongState
 from app.jobs.runner import Runner
@@ -38,7 +38,7 @@ def finish(job_id: int) -> None:
         return
     tail = _tail(job_id)
     sentence, *details = told(job.error_message, job.error_code)
-    news = [line for line in details if line not in tail]
+    news = in_the_way(job.error_details) if job.error_details else [line for line in details if line not in tail]
     click.echo("\n".join([*tail, f"Error: job {job.id} {job.state.value}: {sentence}", *news]), err=True)
     click.get_current_context().exit(1)
 

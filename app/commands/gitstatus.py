@@ -2,7 +2,7 @@
 
 Everything is NUL-separated. A head is `sha NUL subject NUL author NUL committed_at NUL`; its four fields are empty
 before the first commit. A status is a head, then `git status --porcelain=v2 --branch -z` (see git-status(1)). An
-outcome is a head, then `branch NUL recovery NUL`.
+outcome is a head, then `branch NUL recovery NUL ahead NUL`.
 """
 
 import re
@@ -18,6 +18,7 @@ PATH_LIMIT: Final = 4096
 
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _AHEAD_BEHIND: Final = re.compile(r"\+([0-9]{1,9}) -([0-9]{1,9})")
+_COUNT: Final = re.compile(r"[0-9]{1,9}")
 # Fields before the path, by the kind of entry; a rename is followed by its former path, a token of its own.
 _FIELDS: Final = {"1": 8, "2": 9, "u": 10, "?": 1, "!": 1}
 # By urgency: what one letter says is the state, whichever column it stands in.
@@ -67,11 +68,13 @@ class ProjectStatus:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What clone, pull and checkout end with; `branch` None: detached; `recovery_ref`: what a reset has kept."""
+    """What clone, pull and checkout end with; `branch` None: detached; `recovery_ref`: what a reset has kept; `ahead`:
+    commits that the upstream has not, after a pull (None: nobody has looked)."""
 
     head: Head
     branch: str | None
     recovery_ref: str | None
+    ahead: int | None = None
 
 
 def parse_outcome(output: bytes) -> Outcome:
@@ -80,7 +83,8 @@ def parse_outcome(output: bytes) -> Outcome:
     head = _head(tokens)
     if head is None or len(tokens) < 6:
         raise _unreadable()
-    return Outcome(head, _text(tokens[4]) or None, _text(tokens[5]) or None)
+    ahead = _text(tokens[6]) if len(tokens) > 6 else ""
+    return Outcome(head, _text(tokens[4]) or None, _text(tokens[5]) or None, _count(ahead))
 
 
 def parse_head(output: bytes) -> Head | None:
@@ -95,7 +99,7 @@ def parse_status(output: bytes) -> ProjectStatus:
     facts = _branch_facts(tokens[4:])
     if "oid" not in facts or "head" not in facts:
         raise _unreadable()
-    changes, truncated = _changes([token for token in tokens[4:] if token])
+    changes, truncated = read_changes([token for token in tokens[4:] if token])
     detached = facts["head"] == "(detached)"
     counts = _AHEAD_BEHIND.fullmatch(facts.get("ab", ""))
     return ProjectStatus(
@@ -138,7 +142,8 @@ def _branch_facts(tokens: list[bytes]) -> dict[str, str]:
     return facts
 
 
-def _changes(tokens: list[bytes]) -> tuple[tuple[Change, ...], bool]:
+def read_changes(tokens: list[bytes]) -> tuple[tuple[Change, ...], bool]:
+    """The entries of a status, and whether there are more than these."""
     changes: list[Change] = []
     entries = iter(tokens)
     for token in entries:
@@ -168,6 +173,10 @@ def _state(kind: str, letters: str) -> str:
     if kind == "u":
         return "conflicted"
     return next((state for letter, state in _STATES if letter in letters), "modified")
+
+
+def _count(text: str) -> int | None:
+    return int(text) if _COUNT.fullmatch(text) else None
 
 
 def _text(token: bytes) -> str:

@@ -41,12 +41,13 @@ AWAY_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended. `code` and `message` are for a failure."""
+    """How a job ended. `code`, `message` and maybe `details` are for a failure."""
 
     state: JobState
     code: str | None = None
     message: str | None = None
     exit_status: int | None = None
+    details: dict[str, Any] | None = None
 
 
 class Runner:
@@ -230,7 +231,8 @@ def _pause_after(attempt: int) -> float:
 def _outcome_of(error: BareboatError) -> Outcome:
     states: dict[type, JobState] = {ActCancelled: JobState.CANCELLED, ActTimedOut: JobState.TIMED_OUT}
     exit_status = error.exit_status if isinstance(error, ActFailed) else None
-    return Outcome(states.get(type(error), JobState.FAILED), error.code, error.message, exit_status)
+    details = error.details if isinstance(error, ActFailed) else None
+    return Outcome(states.get(type(error), JobState.FAILED), error.code, error.message, exit_status, details)
 
 
 def _final_values(outcome: Outcome) -> dict[str, Any]:
@@ -238,6 +240,7 @@ def _final_values(outcome: Outcome) -> dict[str, Any]:
         "state": outcome.state,
         "error_code": outcome.code,
         "error_message": outcome.message,
+        "error_details": outcome.details,
         "exit_status": outcome.exit_status,
         "finished_at": utcnow(),
         "lease_expires_at": None,

@@ -74,6 +74,7 @@ class Job(Base):
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     error_code: Mapped[str | None] = mapped_column(String(32))
     error_message: Mapped[Words | None]
+    error_details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     requested_by: Mapped[Name]
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     owner: Mapped[str | None] = mapped_column(String(64))
@@ -98,8 +99,11 @@ class Job(Base):
         return {"phase": self.phase, "percent": self.percent, "detail": self.detail}
 
     @property
-    def error(self) -> dict[str, str | None] | None:
-        return {"code": self.error_code, "message": self.error_message} if self.error_code else None
+    def error(self) -> dict[str, Any] | None:
+        if not self.error_code:
+            return None
+        said = {"code": self.error_code, "message": self.error_message}
+        return said | {"details": self.error_details} if self.error_details else said
 
     @property
     def waiting_for(self) -> str | None:

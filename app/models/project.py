@@ -24,7 +24,8 @@ class ProjectStatus(StrEnum):
 class Project(Base):
     """`name_folded` makes names unique per node, upper and lower case alike. `cloned_at` is empty until the files are
     on the node: an ERROR without it is a failed clone, which may be tried again. `branch` empty means the default.
-    `allow_own_playbooks`: those in its `.bareboat` may be run. `set_id`: the project set that it is a member of."""
+    `allow_own_playbooks`: those in its `.bareboat` may be run. `set_id`: the project set that it is a member of.
+    `ahead`: commits that its upstream has not, as of the last pull; empty: nobody has looked since it moved."""
 
     __tablename__ = "project"
     __table_args__ = (
@@ -52,6 +53,7 @@ class Project(Base):
     error_message: Mapped[Words | None]
     head: Mapped[str | None] = mapped_column(String(64))
     head_subject: Mapped[str | None] = mapped_column(String(512))
+    ahead: Mapped[int | None]
     cloned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     created_at: Mapped[CreatedAt] = mapped_column(index=True)

@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, post_load, validates_schema
 from app.models import JobState
 from app.schemas.base import QueryBoolean, QueryInteger, StrictSchema, Text, an_id
 from app.schemas.paging import SortedPageQuery, with_filters
-from app.schemas.projects import FailureSchema
+from app.schemas.projects import ActFailureSchema
 
 MAX_OFFSET: Final = 2**63 - 1
 
@@ -49,7 +49,7 @@ class JobSchema(StrictSchema):
             "example": {"changed": True},
         },
     )
-    error = fields.Nested(FailureSchema, allow_none=True)
+    error = fields.Nested(ActFailureSchema, allow_none=True)
     requested_by = fields.String(metadata={"example": "admin"})
     created_at = fields.AwareDateTime(format="iso")
     started_at = fields.AwareDateTime(format="iso", allow_none=True)

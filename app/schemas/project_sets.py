@@ -123,7 +123,9 @@ class StandingSchema(StrictSchema):
     branch = fields.String(allow_none=True, metadata={"description": "Null: detached.", "example": "main"})
     head = fields.String(allow_none=True, metadata={"example": "0a1beaa3c9d1f0b5a2e4d6c8b7a9f8e7d6c5b4a3"})
     subject = fields.String(allow_none=True, metadata={"example": "Mend the cart"})
-    ahead = fields.Integer(allow_none=True, metadata={"description": "Null: not looked at, or no upstream."})
+    ahead = fields.Integer(
+        allow_none=True, metadata={"description": "As of its last pull, or the look; null: not known."}
+    )
     behind = fields.Integer(allow_none=True, metadata={"description": "As of its last fetch."})
     dirty = fields.Boolean(allow_none=True, metadata={"description": "Null: not looked at."})
     last_synced_at = fields.AwareDateTime(format="iso", allow_none=True)

@@ -116,6 +116,35 @@ class FailureSchema(StrictSchema):
     message = fields.String(metadata={"description": "What happened, and what to do."})
 
 
+class RefusedCommitSchema(StrictSchema):
+    sha = fields.String(metadata={"example": "0a1beaa3c9d1f0b5a2e4d6c8b7a9f8e7d6c5b4a3"})
+    subject = fields.String(metadata={"description": "200 characters at most.", "example": "Mend the cart"})
+
+
+class RefusedFileSchema(StrictSchema):
+    path = fields.String(metadata={"description": "300 characters at most; for people.", "example": "src/cart.py"})
+    state = fields.String(metadata={"description": "As of a working tree.", "example": "modified"})
+
+
+class RefusalSchema(StrictSchema):
+    """What is in the way of an act: the first 20 commits of each side, and the first 50 files."""
+
+    commits_here = fields.List(fields.Nested(RefusedCommitSchema), metadata={"description": "Only the node has them."})
+    commits_here_left_out = fields.Integer(metadata={"description": "How many more there are.", "example": 0})
+    commits_upstream = fields.List(
+        fields.Nested(RefusedCommitSchema), metadata={"description": "Only the upstream has them."}
+    )
+    commits_upstream_left_out = fields.Integer(metadata={"example": 0})
+    files = fields.List(fields.Nested(RefusedFileSchema), metadata={"description": "Changed, or in conflict."})
+    files_left_out = fields.Integer(metadata={"example": 0})
+
+
+class ActFailureSchema(FailureSchema):
+    details = fields.Nested(
+        RefusalSchema, metadata={"description": "What a refusal is about; only there where that is known."}
+    )
+
+
 class ProjectSchema(StrictSchema):
     id = fields.Integer(metadata={"example": 1})
     name = fields.String(metadata={"example": "shop"})

@@ -1,10 +1,11 @@
 """What the result of an act on a node means: nothing, or the error that it is."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from app.commands.base import Command
 from app.commands.giterrors import code_of
+from app.commands.refusals import parse_refusal
 from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, OutputLimitExceeded
 from app.redaction import printable
 from app.services.act_output import DETAIL_LINES
@@ -24,8 +25,20 @@ def ensure_succeeded(result: Result, command: Command, lines: Iterable[str] | No
     code = result.reason if result.reason != "exit" else _code_of(result, command)
     message = ACT_FAILURES.get(code, ActFailed.message)
     raise ActFailed(
-        code, f"{message}\n{details}" if details else message, exit_status=result.exit_status, output=details
+        code,
+        f"{message}\n{details}" if details else message,
+        exit_status=result.exit_status,
+        output=details,
+        details=_about(result, command),
     )
+
+
+def _about(result: Result, command: Command) -> dict[str, Any] | None:
+    """What one of our own refusals is about: commits and files."""
+    if result.reason != "exit" or (result.exit_status or 0) not in command.refusals:
+        return None
+    refusal = parse_refusal(result.stdout)
+    return refusal.as_json() if refusal else None
 
 
 _STOPPED: Final[dict[str, type[ActFailed]]] = {

@@ -42,7 +42,7 @@ class Access:
         if error.code not in words:
             return error
         message = "\n".join(filter(None, (words[error.code], error.output)))
-        return ActFailed(error.code, message, exit_status=error.exit_status, output=error.output)
+        return ActFailed(error.code, message, exit_status=error.exit_status, output=error.output, details=error.details)
 
     def _refused(self, url: GitUrl) -> str:
         if self.credential is None:

@@ -151,7 +151,7 @@ def _store_head(context: JobContext, outcome: Outcome) -> None:
         if outcome.recovery_ref:
             keep_recovery(context.order, project, outcome.recovery_ref)
         project.head, project.head_subject = head.sha, head.subject[:512]
-        project.branch = outcome.branch
+        project.branch, project.ahead = outcome.branch, outcome.ahead
         project.cloned_at = project.cloned_at or utcnow()
         project.last_synced_at = utcnow()
     context.say(f"HEAD is {head.sha[:12]} {printable(head.subject)}")

@@ -89,7 +89,7 @@ def _stored(project: Project) -> Standing:
     return Standing(
         project.id, project.node_id, project.node.name, project.node.status, project.status,
         project.cloned_at is not None, project.branch, project.head, project.head_subject, project.last_synced_at,
-        project.error,
+        project.error, project.ahead,
     )  # fmt: skip
 
 

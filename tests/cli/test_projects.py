@@ -98,7 +98,12 @@ def test_a_diverged_pull_is_refused_and_reset_keeps_what_was_there(enrolled: Ins
     tree = root_of(enrolled) / "app"
     mine = commit(tree, "mine", "x\n")
     sha = forge.push()
-    assert "[not_fast_forward]" in enrolled.run("project", "pull", "app").stderr
+    told = enrolled.run("project", "pull", "app").stderr
+    assert "[not_fast_forward]" in told
+    assert f"  only on the node (1):\n    {mine[:12]}  change\n  only upstream (1):\n    {sha[:12]}  more" in told
+    job_id = str(enrolled.json("job", "list")[0]["id"])
+    assert enrolled.json("job", "show", job_id)["error"]["details"]["commits_here"][0]["sha"] == mine
+    assert f"only on the node (1):\n    {mine[:12]}" in enrolled.ok("job", "show", job_id)
     enrolled.ok("project", "pull", "app", "--strategy", "reset")
     assert git("rev-parse", "HEAD", cwd=tree) == sha
     assert mine in git("for-each-ref", "--format=%(objectname)", "refs/bareboat", cwd=tree)

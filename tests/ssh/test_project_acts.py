@@ -54,6 +54,14 @@ def test_a_diverged_branch_is_refused_and_reset_keeps_a_recovery_ref(live: Live,
     theirs = forge.push()
     refused = live.finish(projects.request_pull(project.id, "ff-only", SYSTEM))
     assert (refused.error_code, "only here" in (refused.error_message or "")) == ("not_fast_forward", True)
+    assert (refused.error or {})["details"] == {
+        "commits_here": [{"sha": ours, "subject": "only here"}],
+        "commits_here_left_out": 0,
+        "commits_upstream": [{"sha": theirs, "subject": "more"}],
+        "commits_upstream_left_out": 0,
+        "files": [],
+        "files_left_out": 0,
+    }
     reset = live.finish(projects.request_pull(project.id, "reset", SYSTEM))
     assert (reset.state, live.project(reset).head) == (JobState.SUCCEEDED, theirs)
     assert git("rev-parse", f"refs/bareboat/recovery/{reset.process_key}", cwd=tree) == ours

@@ -9,8 +9,8 @@ from app import start_background, stop
 from app.db import db, unit_of_work
 from app.jobs.queue import HeldQueue
 from app.jobs.runner import Runner
-from app.models import ForgeKind, HostKey, MemberState, Node, Run, RunState
-from app.services import hooks, hostkeys, keys, nodes, project_sets, recoveries, runs, set_drift
+from app.models import ForgeKind, HostKey, JobState, MemberState, Node, Run, RunState
+from app.services import hooks, hostkeys, keys, nodes, project_sets, projects, recoveries, runs, set_drift
 from app.services.events import SYSTEM
 from app.services.runs import RunOptions
 from app.services.set_drift import Drift
@@ -81,6 +81,12 @@ def test_a_set_is_cloned_pulled_and_its_grid_tells_who_is_behind_dirty_and_diver
     assert flags(live_drift) == {"n1": ("dirty",), "n2": ("ahead",), "n3": ("behind",)}
     assert (live_drift.reference.head, all(member.is_live for member in live_drift.members)) == (pushed, True)
 
+    git("pull", "-q", "--ff-only", cwd=behind)
+    own_commits = projects.request_pull(member_id(set_id, "n2"), "ff-only", SYSTEM)
+    assert live.finish(own_commits).state is JobState.SUCCEEDED
+    known = set_drift.read_drift(set_id)
+    assert (flags(known), known.reference.head) == ({"n1": (), "n2": ("ahead",), "n3": ()}, pushed)
+
     theirs = forge.push(text="again\n")
     pull = project_sets.request_pull(set_id, "ff-only", options, SYSTEM)
     run_id = pull.id
@@ -104,6 +110,10 @@ def test_a_set_is_cloned_pulled_and_its_grid_tells_who_is_behind_dirty_and_diver
     assert finish(project_sets.request_pull(set_id, "backup", options, SYSTEM))["changed"] >= 2
     assert {git("rev-parse", "HEAD", cwd=tree) for tree in trees} == {last}
     assert acts_undoable(set_id) == {"n1": [], "n2": ["backup", "rebase"], "n3": ["backup"]}
+
+
+def member_id(set_id: int, node_name: str) -> int:
+    return next(one.id for one in project_sets.list_members(set_id) if one.node.name == node_name)
 
 
 def acts_undoable(set_id: int) -> dict[str, list[str]]:

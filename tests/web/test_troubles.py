@@ -57,6 +57,27 @@ def test_the_nodes_own_words_stand_apart_from_the_sentence(fail: Callable[..., s
         assert "a.txt" not in listed
 
 
+def test_what_a_refused_pull_is_about_is_a_list_of_harmless_text(
+    fail: Callable[..., str], otto: Person, app: Flask
+) -> None:
+    about = {
+        "commits_here": [{"sha": "a" * 40, "subject": "<script>alert(1)</script>"}],
+        "commits_here_left_out": 3,
+        "commits_upstream": [],
+        "commits_upstream_left_out": 0,
+        "files": [{"path": "-x\\x1b[31m<b>", "state": "conflicted"}],
+        "files_left_out": 0,
+    }
+    fail("project.pull", "not_fast_forward", error_details=about)
+    for path in ("/jobs/1", "/projects/1"):
+        page = otto.get(path).text
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;</li>" in page
+        assert "and 3 more" in page
+        assert "<code>-x\\x1b[31m&lt;b&gt;</code>" in page
+        assert 'class="details"' not in page
+
+
 @pytest.mark.parametrize("code", ["tree_dirty", "not_fast_forward"])
 def test_a_pull_that_is_in_the_way_of_local_work_leads_to_the_reset(fail: Callable[..., str], code: str) -> None:
     page = fail("project.pull", code)

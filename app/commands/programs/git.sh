@@ -106,7 +106,19 @@ has_commit() {
 # $1: what to think of untracked files. What is in submodules is theirs; their configuration is not looked into.
 clean() {
   changes=$(git status --porcelain --untracked-files="$1" --ignore-submodules=all) || refuse 84 'git status fails'
-  [ -z "$changes" ] || refuse 79 "$(printf '%s\n' "$changes" | head -n 20)"
+  [ -z "$changes" ] || { report_changes "$1"; refuse 79 "$(printf '%s\n' "$changes" | head -n 20)"; }
+}
+
+# What a refusal is about goes to stdout, for refusals.py: a word with how many there are, then the first of them.
+report() {
+  printf '%s %d\0' "$1" "$2"
+  head -c 32768
+  printf '\0'
+}
+
+report_changes() {
+  git status --porcelain=v2 -z --untracked-files="$1" --ignore-submodules=all |
+    report changes "$(printf '%s\n' "$changes" | wc -l)"
 }
 
 # sha NUL subject NUL author NUL committed_at NUL
@@ -114,8 +126,9 @@ print_head() {
   git log -1 -z --encoding=UTF-8 --format=tformat:%H%x00%s%x00%an%x00%cI HEAD --
 }
 
-# What an act ends with: the head, the branch (empty: detached), and $1, a recovery ref (or empty).
+# What an act ends with: the head, the branch (empty: detached), $1, a recovery ref (or empty), and $2, how many commits
+# of HEAD the upstream has not (or empty: not known).
 print_outcome() {
   print_head || refuse 84 'HEAD is no commit'
-  printf '%s\0%s\0' "$(git symbolic-ref --quiet --short HEAD)" "$1"
+  printf '%s\0%s\0%s\0' "$(git symbolic-ref --quiet --short HEAD)" "$1" "$2"
 }

@@ -29,13 +29,20 @@ is_ancestor() {
 
 fast_forward() {
   ! is_ancestor "$tracking" HEAD || return 0
-  is_ancestor HEAD "$tracking" || refuse 80 'only here:' "$(commits "$tracking..HEAD")" \
-    'only at origin:' "$(commits "HEAD..$tracking")"
+  is_ancestor HEAD "$tracking" || {
+    report_commits here "$tracking..HEAD"
+    report_commits upstream "HEAD..$tracking"
+    refuse 80 'only here:' "$(commits "$tracking..HEAD")" 'only at origin:' "$(commits "HEAD..$tracking")"
+  }
   run git merge --ff-only --no-stat --progress "$tracking" >&2
 }
 
 commits() {
   git log --oneline --no-decorate --encoding=UTF-8 -n 20 "$1" --
+}
+
+report_commits() {
+  git log -z --encoding=UTF-8 --format='tformat:%H %s' -n 20 "$2" -- | report "$1" "$(git rev-list --count "$2" --)"
 }
 
 reset() {
@@ -56,7 +63,10 @@ stash() {
   fi
   snapshot "$job" ''
   git reset --quiet --hard HEAD && run git merge --ff-only --no-stat --progress "$tracking" >&2 || give_up
-  git stash apply --quiet --index "$saved" >&2 || roll_back 'the changes do not fit onto what came:' "$(conflicts)"
+  git stash apply --quiet --index "$saved" >&2 || {
+    report_conflicts
+    roll_back 'the changes do not fit onto what came:' "$(conflicts)"
+  }
 }
 
 # Commits of this place are made anew on top of the upstream; merges among them are flattened, as git rebase does.
@@ -69,6 +79,7 @@ rebase() {
   fi
   snapshot "$job" ''
   run git -c rebase.autoStash=false -c commit.gpgSign=false rebase "$tracking" >&2 && return
+  report_conflicts
   words=$(conflicts)
   git rebase --abort
   roll_back 'the commits do not fit onto what came:' "$words"
@@ -76,6 +87,10 @@ rebase() {
 
 conflicts() {
   git diff --name-only --diff-filter=U | head -n 20
+}
+
+report_conflicts() {
+  git diff -z --name-only --diff-filter=U | report conflicts "$(git diff --name-only --diff-filter=U | wc -l)"
 }
 
 # git has said why on stderr; its words decide the code, but the tree is as it was.
@@ -103,4 +118,4 @@ case $strategy in
   reset | backup) reset ;;
 esac
 [ -z "$recovery" ] || raw_end
-print_outcome "$recovery"
+print_outcome "$recovery" "$(git rev-list --count "$tracking..HEAD" --)"
