@@ -69,6 +69,8 @@ class Defaults:
         "fd00:ec2::254/128",
     )
 
+    MAX_REPOSITORY_MIB = 10 * 1024  # what a clone, a pull or a checkout may write; 0: no limit
+
     RECOVERY_DAYS = 30  # how long a pull that changed something can be undone
     TRASH_DAYS = 7  # how long what was deleted stays in its node's trash; 0: removed at once
 

@@ -29,6 +29,7 @@ ACT_FAILURES: Final[dict[str, str]] = {
     "git_objects_refused": "The repository holds what git refuses for safety, such as a .git folder; nothing was kept.",
     "git_address_denied": "The git address leads to a network that is denied here (DENIED_NETWORKS).",
     "ref_not_found": "There is no such branch, tag or commit. Look at its spelling; if it is new, pull first.",
+    "repository_too_large": "It is larger than an act may make it here (MAX_REPOSITORY_MIB); nothing of it was kept.",
     "repository_empty": "The repository has no commits, or the address is no git repository.",
     "not_fast_forward": "The branch has diverged from its upstream; nothing was changed.",
     "tree_dirty": "There are changes that are not committed; nothing was changed. Commit, drop, or pull with reset.",

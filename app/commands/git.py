@@ -21,11 +21,11 @@ Strategy = Literal["ff-only", "stash", "rebase", "backup", "reset"]
 STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 STATUS_LIMIT_BYTES: Final = 512 * 1024
 
-_CLONE: Final = load_program("folders", "git", "clone")
-_PULL: Final = load_program("folders", "git", "recovery", "pull")
+_CLONE: Final = load_program("folders", "git", "size", "clone")
+_PULL: Final = load_program("folders", "git", "size", "recovery", "pull")
 _STATUS: Final = load_program("folders", "git", "status")
 _HEAD: Final = load_program("folders", "git", "head")
-_CHECKOUT: Final = load_program("folders", "git", "checkout")
+_CHECKOUT: Final = load_program("folders", "git", "size", "checkout")
 _DELETE: Final = load_program("folders", "git", "trash", "delete")
 _RESOLVE: Final = load_program("resolve")
 _REFUSALS_OF_DELETE: Final = MappingProxyType({**REFUSALS, 79: "work_unpushed"})  # changes, too, exist only there
@@ -43,10 +43,12 @@ def clone(
     allowed_schemes: Iterable[str],
     pinned_address: str | None = None,
     access: GitAccess = NO_ACCESS,
+    limit_mib: int = 0,
     timeout_seconds: int = 3600,
 ) -> Command:
     """Clones into `.bareboat/tmp/JOB_KEY`, then one rename; whatever fails or ends it, that folder is removed.
 
+    It takes `limit_mib` at most, working tree and submodules included (0: no limit); see `programs/size.sh`.
     Prints an outcome (`gitstatus.parse_outcome`) on stdout, progress on stderr. `branch` may be a tag.
     """
     numbers = (str(depth) if depth else "", "1" if submodules else "")
@@ -59,7 +61,7 @@ def clone(
         job_key=job_key,
     )
     arguments = (root, name, JobKey(job_key), url.text, branch or "", *numbers)
-    return _command(_CLONE, arguments, environment, Place(root), timeout_seconds)
+    return _command(_CLONE, arguments, environment | _limit(limit_mib), Place(root), timeout_seconds)
 
 
 def pull(
@@ -73,10 +75,12 @@ def pull(
     allowed_schemes: Iterable[str],
     pinned_address: str | None = None,
     access: GitAccess = NO_ACCESS,
+    limit_mib: int = 0,
     timeout_seconds: int = 3600,
 ) -> Command:
     """Fetches, then moves the branch that is checked out to its own upstream at origin.
 
+    What it fetches, and what it writes into the tree, is `limit_mib` each at most (0: no limit).
     `branch` is followed only where the branch of that name names no upstream itself. All but
     `ff-only` take a snapshot before they change something, and name its recovery ref in the outcome.
     """
@@ -89,7 +93,7 @@ def pull(
         job_key=job_key,
     )
     arguments = (url.text, branch or "", strategy, JobKey(job_key))
-    return _command(_PULL, arguments, environment, Place(root, name), timeout_seconds)
+    return _command(_PULL, arguments, environment | _limit(limit_mib), Place(root, name), timeout_seconds)
 
 
 def status(root: ProjectsRoot, name: ProjectName, *, url: GitUrl | None = None, timeout_seconds: int = 20) -> Command:
@@ -106,10 +110,17 @@ def head(root: ProjectsRoot, name: ProjectName, *, url: GitUrl | None = None, ti
 
 
 def checkout(
-    root: ProjectsRoot, name: ProjectName, ref: GitRef, *, url: GitUrl | None = None, timeout_seconds: int = 600
+    root: ProjectsRoot,
+    name: ProjectName,
+    ref: GitRef,
+    *,
+    url: GitUrl | None = None,
+    limit_mib: int = 0,
+    timeout_seconds: int = 600,
 ) -> Command:
-    """A local branch, else one of origin's (made here, following it), else a tag or a commit (detached). No fetch."""
-    environment = git_environment(root)
+    """A local branch, else one of origin's (made here, following it), else a tag or a commit (detached). No fetch; what
+    it writes is `limit_mib` at most (0: no limit)."""
+    environment = git_environment(root) | _limit(limit_mib)
     arguments = (url.text if url else "", ref)
     return _command(_CHECKOUT, arguments, environment, Place(root, name), timeout_seconds)
 
@@ -160,6 +171,10 @@ def parse_addresses(output: bytes) -> tuple[str, ...]:
     """The addresses, each once, in the node's order. Words that are no address are kept: they are denied, later."""
     lines = output.decode("utf-8", "replace").splitlines()
     return tuple(dict.fromkeys(line.split()[0][:64] for line in lines if line.strip()))
+
+
+def _limit(mib: int) -> dict[str, str | Secret]:
+    return {"BAREBOAT_LIMIT_KIB": str(mib * 1024)}
 
 
 def _command(

@@ -16,6 +16,7 @@ TAIL_BYTES: Final = 64 * 1024
 # The first row that matches decides, so the exact causes stand before the general ones that git prints after them.
 _CAUSES: Final[tuple[tuple[str, str], ...]] = (
     ("disk_full", r"No space left on device|Disk quota exceeded|file write error|disk full"),
+    ("repository_too_large", r"File too large"),  # the limit of one file: `programs/size.sh`
     # Stands before what the transfer then says of its own breaking off.
     ("git_objects_refused", r"fsck error in packed object|invalid path '|suspicious submodule name"),
     ("root_not_writable", r"Read-only file system|could not create (?:work tree dir|leading director)"),

@@ -39,6 +39,7 @@ REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
         94: "keys_unsafe",
         95: "key_line_missing",
         96: "keys_changed",
+        97: "repository_too_large",
     }
 )
 

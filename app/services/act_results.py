@@ -1,14 +1,17 @@
 """What the result of an act on a node means: nothing, or the error that it is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from app.commands.base import Command
 from app.commands.giterrors import code_of
+from app.commands.paths import ProjectName
 from app.commands.refusals import parse_refusal
 from app.errors import ACT_FAILURES, ActCancelled, ActFailed, ActTimedOut, OutputLimitExceeded
 from app.redaction import printable
 from app.services.act_output import DETAIL_LINES
+from app.ssh.target import Target
 from app.ssh.watch import Result
 
 DETAIL_CHARACTERS: Final = 2000
@@ -39,6 +42,21 @@ def _about(result: Result, command: Command) -> dict[str, Any] | None:
         return None
     refusal = parse_refusal(result.stdout)
     return refusal.as_json() if refusal else None
+
+
+@contextmanager
+def naming_limit(name: ProjectName, target: Target, mib: int) -> Iterator[None]:
+    """A repository that is too large: whose, where, for which limit, and what to do."""
+    try:
+        yield
+    except ActFailed as error:
+        if error.code != "repository_too_large":
+            raise
+        words = (
+            f"{name} on {target} would take more than {mib} MiB (MAX_REPOSITORY_MIB); it was stopped, and what it had "
+            "brought is removed. Is it the right repository? Then clone with a depth, or an admin raises the limit."
+        )
+        raise ActFailed(error.code, words, exit_status=error.exit_status, output=error.output) from error
 
 
 _STOPPED: Final[dict[str, type[ActFailed]]] = {

@@ -22,8 +22,7 @@ from app.services.worker_client import GitPolicy, WorkerClient, ensure_succeeded
 def build_steps_client(node: Node) -> "StepsClient":
     """With no row in it: let the database go before using it."""
     config = current_app.config
-    policy = GitPolicy(tuple(config["ALLOWED_GIT_SCHEMES"]), tuple(config["DENIED_NETWORKS"]))
-    root, longest = ProjectsRoot(node.projects_root), config["JOB_TIMEOUT_SECONDS"]
+    policy, root, longest = GitPolicy.of(config), ProjectsRoot(node.projects_root), config["JOB_TIMEOUT_SECONDS"]
     return StepsClient(runtime().nodes, build_target(node), root, policy, longest)
 
 

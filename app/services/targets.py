@@ -100,7 +100,7 @@ def build_worker_client(
         runtime().nodes,
         build_target(node, probe_seconds=probe_seconds),
         ProjectsRoot(node.projects_root),
-        GitPolicy(tuple(config["ALLOWED_GIT_SCHEMES"]), tuple(config["DENIED_NETWORKS"])),
+        GitPolicy.of(config),
         timeout_seconds or config["STATUS_TIMEOUT_SECONDS"],
     )
 

@@ -1,7 +1,8 @@
 """WorkerClient: what can be done to projects on one node. It puts commands and ssh together and knows no rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from app.commands import argv, durable, git, recovery, trash
 from app.commands.argv import UserCommand
@@ -15,7 +16,7 @@ from app.commands.refs import GitRef
 from app.errors import ActFailed, Invalid
 from app.secrets import Secret
 from app.services.act_output import Act, GitOutput, RawOutput
-from app.services.act_results import ensure_succeeded
+from app.services.act_results import ensure_succeeded, naming_limit
 from app.services.git_access import NOBODY, Access, ensure_host_known
 from app.ssh.durable import run_durable, stop_durable
 from app.ssh.target import Target
@@ -27,10 +28,16 @@ RECONNECT_SECONDS: Final = 20.0  # a node that stays away longer frees the job's
 
 @dataclass(frozen=True, slots=True)
 class GitPolicy:
-    """What git on a node may speak to."""
+    """What git on a node may speak to, and how much it may write there in one act (0: as much as there is room)."""
 
     schemes: tuple[str, ...]
     denied_networks: tuple[str, ...]
+    limit_mib: int = 0
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "GitPolicy":
+        schemes, denied = tuple(config["ALLOWED_GIT_SCHEMES"]), tuple(config["DENIED_NETWORKS"])
+        return cls(schemes, denied, config["MAX_REPOSITORY_MIB"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,11 @@ class WorkerClient:
             allowed_schemes=self._policy.schemes,
             pinned_address=self._checked_address(order.url),
             access=order.access.git,
+            limit_mib=self._policy.limit_mib,
             timeout_seconds=self._timeout_seconds,
         )
-        result = self._perform_with(order.access, order.url, command, act, submodules=order.submodules)
+        with naming_limit(order.name, self._target, self._policy.limit_mib):
+            result = self._perform_with(order.access, order.url, command, act, submodules=order.submodules)
         return parse_outcome(result.stdout)
 
     def pull_project(
@@ -106,13 +115,17 @@ class WorkerClient:
             allowed_schemes=self._policy.schemes,
             pinned_address=self._checked_address(url),
             access=access.git,
+            limit_mib=self._policy.limit_mib,
             timeout_seconds=self._timeout_seconds,
         )
-        return parse_outcome(self._perform_with(access, url, command, act).stdout)
+        with naming_limit(name, self._target, self._policy.limit_mib):
+            return parse_outcome(self._perform_with(access, url, command, act).stdout)
 
     def checkout_project(self, name: ProjectName, url: GitUrl, ref: GitRef, act: Act) -> Outcome:
-        command = git.checkout(self._root, name, ref, url=url, timeout_seconds=self._timeout_seconds)
-        return parse_outcome(self._perform(command, act).stdout)
+        limit, seconds = self._policy.limit_mib, self._timeout_seconds
+        command = git.checkout(self._root, name, ref, url=url, limit_mib=limit, timeout_seconds=seconds)
+        with naming_limit(name, self._target, limit):
+            return parse_outcome(self._perform(command, act).stdout)
 
     def undo_project(self, name: ProjectName, url: GitUrl, key: str, act: Act) -> Outcome:
         """Back to what a recovery ref has; what is there now is kept by another one."""

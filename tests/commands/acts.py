@@ -35,8 +35,8 @@ def make_status(root: Path) -> Command:
     return commands.status(ProjectsRoot(str(root)), NAME)
 
 
-def make_checkout(root: Path, ref: str) -> Command:
-    return commands.checkout(ProjectsRoot(str(root)), NAME, GitRef(ref))
+def make_checkout(root: Path, ref: str, limit_mib: int = 0) -> Command:
+    return commands.checkout(ProjectsRoot(str(root)), NAME, GitRef(ref), limit_mib=limit_mib)
 
 
 def code(result: Result) -> str | None:

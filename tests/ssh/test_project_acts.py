@@ -134,6 +134,22 @@ def test_a_clone_can_be_tried_again_after_its_address_was_mended(
     assert (job.state, live.project(job).status) == (JobState.SUCCEEDED, ProjectStatus.ACTIVE)
 
 
+def test_a_repository_beyond_the_limit_says_which_where_and_what_to_do(live: Live, node_id: int, forge: Forge) -> None:
+    live.app.config["MAX_REPOSITORY_MIB"] = 1
+    (forge.work / "large").write_bytes(os.urandom(2 * 1024 * 1024))
+    git("add", "large", cwd=forge.work)
+    git("commit", "-q", "-m", "large", cwd=forge.work)
+    git("push", "-q", "origin", "main", cwd=forge.work)
+    job = live.clone(node_id, forge.url)
+    assert (job.error_code, live.project(job).status) == ("repository_too_large", ProjectStatus.ERROR)
+    assert all(
+        words in (job.error_message or "") for words in ("shop on node (", "1 MiB (MAX_REPOSITORY_MIB)", "depth")
+    )
+    assert live.left_behind() == []
+    live.app.config["MAX_REPOSITORY_MIB"] = 16
+    assert live.finish(jobs.request_retry(job.id, SYSTEM)).state is JobState.SUCCEEDED
+
+
 def test_a_missing_root_is_told_and_never_made(live: Live, node_id: int, forge: Forge) -> None:
     live.root.rename(live.root.with_name("away"))
     job = live.clone(node_id, forge.url)

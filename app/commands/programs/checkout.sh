@@ -7,6 +7,8 @@ is_ref() {
 
 # Quiet, because git would else list what is changed here, and for that run git in submodules, by their settings.
 switch() {
+  for target do :; done
+  ! has_commit HEAD || fits HEAD "$target" 0 || too_large
   run git checkout --quiet --progress "$@" -- >&2 || exit
 }
 

@@ -14,6 +14,7 @@ clean_up() {
 # Where git only says that it cannot write a file: the last blocks may be too few for it, but not none.
 give_up() {
   status=$?
+  [ "$status" != 97 ] || too_large
   for room in "$(free -k)" "$(free -i)"; do
     [ -z "$room" ] || [ "$room" -ge 64 ] || refuse 72 'no space or inodes left on the disk'
   done
@@ -29,13 +30,16 @@ rm -rf "./$job" || refuse 71 "the remains of an earlier try cannot be removed: .
 trap clean_up EXIT
 mkdir -m 700 "./$job" || { room_left; refuse 71 'nothing can be made in .bareboat/tmp'; }
 
-set -- clone --progress --no-local --no-recurse-submodules --origin origin
+set -- clone --progress --no-checkout --no-local --no-recurse-submodules --origin origin
 [ -z "$depth" ] || set -- "$@" --depth "$depth"
 [ -z "$branch" ] || set -- "$@" --branch "$branch"
-run git "$@" -- "$url" "./$job" >&2 || give_up
+run_bounded 0 "./$job" git "$@" -- "$url" "./$job" >&2 || give_up
 ( cd -P -- "./$job" && has_commit HEAD ) || refuse 76 'the repository has no commits'
+( cd -P -- "./$job" && fits '' HEAD "$(weigh .)" ) || too_large
+run git -C "./$job" checkout --quiet --progress >&2 || give_up
 if [ -n "$submodules" ]; then
-  run git -C "./$job" submodule update --init --recursive --progress >&2 || give_up
+  run_bounded 0 "./$job" git -C "./$job" submodule update --init --recursive --progress >&2 || give_up
+  [ "$limit" = 0 ] || [ "$(weigh "./$job")" -le "$limit" ] || too_large
 fi
 ( cd -P -- "./$job" && print_outcome '' ) || exit
 

@@ -13,7 +13,7 @@ unset GIT_DIR GIT_COMMON_DIR GIT_WORK_TREE GIT_PREFIX GIT_NAMESPACE GIT_INDEX_FI
   GIT_CURL_VERBOSE GIT_TRACE2 GIT_TRACE2_EVENT GIT_TRACE2_PERF GIT_TRACE2_SETUP GIT_TRACE2_PARENT_SID SSH_ASKPASS \
   LANGUAGE PAGER EDITOR VISUAL XDG_CONFIG_HOME
 
-work=
+work= watch=
 trap 'exit 143' TERM INT HUP
 trap stop_work EXIT
 
@@ -29,6 +29,7 @@ run() {
 
 stop_work() {
   trap '' TERM INT HUP
+  [ -z "$watch" ] || kill -TERM "$watch" 2>/dev/null
   [ -n "$work" ] || return 0
   kill -TERM "$work" 2>/dev/null
   wait "$work" 2>/dev/null

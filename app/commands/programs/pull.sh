@@ -20,7 +20,25 @@ fetch() {
   set -- "+$upstream:$tracking"
   all='+refs/heads/*:refs/remotes/origin/*'
   [ "$(own_config --get-all remote.origin.fetch)" != "$all" ] || set -- "$@" "$all"
-  run git fetch --progress --no-recurse-submodules -- "$url" "$@" >&2
+  packs=$(half_packs)
+  run_bounded '' ./.git/objects git fetch --progress --no-recurse-submodules -- "$url" "$@" >&2 && return
+  result=$?
+  drop_half_packs
+  [ "$result" != 97 ] || too_large
+  exit "$result"
+}
+
+# What git was receiving when it ended, and leaves for the next gc, which we never call.
+half_packs() {
+  for pack in ./.git/objects/pack/tmp_*; do
+    [ ! -f "$pack" ] || printf ' %s ' "$pack"
+  done
+}
+
+drop_half_packs() {
+  for pack in ./.git/objects/pack/tmp_*; do
+    case $packs in *" $pack "*) ;; *) rm -f "$pack" ;; esac
+  done
 }
 
 is_ancestor() {
@@ -110,7 +128,9 @@ untampered "$url"
 unlocked
 has_commit HEAD || refuse 84 'HEAD is no commit'
 find_upstream
-fetch || exit
+fetch
+set -- $(git rev-parse HEAD "$tracking")
+[ "$1" = "$2" ] || fits "$1" "$2" 0 || too_large
 case $strategy in
   ff-only) clean no; fast_forward || exit ;;
   stash) stash || exit ;;

@@ -1,0 +1,92 @@
+# What an act of git may write: BAREBOAT_LIMIT_KIB in all; 0 or nothing: no limit. Behind git.sh.
+limit=${BAREBOAT_LIMIT_KIB:-0}
+
+too_large() {
+  refuse 97 "it would take more than $((limit / 1024)) MiB, the limit"
+}
+
+# KiB that a folder takes, and one more for each name in it: an empty file, too, takes an inode.
+weigh() {
+  set -- $(du -ak -- "$1" 2>/dev/null | sed -n '$ { s/[^0-9].*//p; =; }')
+  printf '%s\n' $((${1:-0} + ${2:-0}))
+}
+
+# BASE FOLDER PROGRAM…: as run; ended with 97 once FOLDER holds more than the limit beyond BASE (empty: what it holds
+# at the beginning). One file is held to the limit by the kernel, so nothing is quick enough to pass between two looks.
+run_bounded() {
+  if [ "$limit" = 0 ]; then
+    shift 2
+    run "$@"
+    return
+  fi
+  base=$1 folder=$2
+  shift 2
+  bounded "$@" &
+  work=$!
+  watch_growth &
+  watch=$!
+  wait "$work" 2>/dev/null
+  result=$?
+  work=
+  end_watch
+  [ "$?" != 97 ] || result=97
+  return "$result"
+}
+
+# Becomes the program. It is told EFBIG (`File too large`), and not ended by a signal, so that it removes what it made.
+bounded() {
+  trap '' XFSZ
+  ( set -o posix ) 2>/dev/null && set -o posix # else bash counts in KiB
+  ulimit -f $((limit * 2)) 2>/dev/null
+  exec "$@"
+}
+
+# Asks how much room is left, which costs little, and weighs the folder only when half of what it may still take is gone.
+watch_growth() {
+  nap=
+  trap 'kill "$nap"; exit 0' TERM
+  rest=$limit blocks=$(free -k) inodes=$(free -i)
+  [ -n "$base" ] || base=$(weigh "$folder")
+  while sleep 1 & nap=$!; wait "$nap"; do
+    is_gone "$blocks" "$(free -k)" || is_gone "$inodes" "$(free -i)" || continue
+    rest=$((limit + base - $(weigh "$folder")))
+    [ "$rest" -ge 0 ] || { trap '' TERM; kill -TERM "$work"; exit 97; }
+    blocks=$(free -k) inodes=$(free -i)
+  done
+} >/dev/null 2>&1
+
+is_gone() {
+  [ $((2 * (${1:-0} - ${2:-0}))) -ge "$rest" ]
+}
+
+end_watch() {
+  [ -n "$watch" ] || return 0
+  kill -TERM "$watch" 2>/dev/null
+  wait "$watch" 2>/dev/null
+  set -- "$?"
+  watch=
+  return "$1"
+}
+
+# OLD NEW KIB: whether the files of the tree NEW that are not in OLD (or empty) fit beside so many KiB. Looked at before
+# a checkout, since a few small objects may be a tree without end; its names are counted first, which holds none of them.
+fits() {
+  [ "$limit" -gt 0 ] || return 0
+  left=$((limit - $3)) most=$((limit / 5 + 1))
+  [ "$left" -ge 0 ] || return
+  [ "$(git ls-tree -r --name-only "$2" | head -n "$most" | wc -l)" -lt "$most" ] || return
+  for size in $(sizes "$1" "$2"); do
+    left=$((left - size / 4096 * 4 - 5))
+    [ "$left" -ge 0 ] || return
+  done
+}
+
+# Bytes of each file, a line each; links are files here, and submodules none.
+sizes() {
+  if [ -z "$1" ]; then
+    git ls-tree -r -l "$2" | sed -n 's/^1[02]0[0-7]* blob [0-9a-f]* *\([0-9][0-9]*\).*/\1/p'
+  else
+    git diff-tree -r --no-renames "$1" "$2" | sed -n 's/^:[0-7]* 1[02]0[0-7]* [0-9a-f]* \([0-9a-f]*\) .*/\1/p' |
+      git cat-file --batch-check='%(objectsize)' | sed -n '/^[0-9]*$/p'
+  fi
+}
