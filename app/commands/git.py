@@ -53,12 +53,7 @@ def clone(
     """
     numbers = (str(depth) if depth else "", "1" if submodules else "")
     environment = git_environment(
-        root,
-        url=url,
-        allowed_schemes=allowed_schemes,
-        pinned_address=pinned_address,
-        access=access,
-        job_key=job_key,
+        root, url=url, allowed_schemes=allowed_schemes, pinned_address=pinned_address, access=access, job_key=job_key
     )
     arguments = (root, name, JobKey(job_key), url.text, branch or "", *numbers)
     return _command(_CLONE, arguments, environment | _limit(limit_mib), Place(root), timeout_seconds)
@@ -85,12 +80,7 @@ def pull(
     `ff-only` take a snapshot before they change something, and name its recovery ref in the outcome.
     """
     environment = git_environment(
-        root,
-        url=url,
-        allowed_schemes=allowed_schemes,
-        pinned_address=pinned_address,
-        access=access,
-        job_key=job_key,
+        root, url=url, allowed_schemes=allowed_schemes, pinned_address=pinned_address, access=access, job_key=job_key
     )
     arguments = (url.text, branch or "", strategy, JobKey(job_key))
     return _command(_PULL, arguments, environment | _limit(limit_mib), Place(root, name), timeout_seconds)
@@ -145,12 +135,7 @@ def delete(
     its place, but some of its files belong to others and are left in the trash.
     """
     environment = git_environment(
-        root,
-        url=url,
-        allowed_schemes=allowed_schemes,
-        pinned_address=pinned_address,
-        access=access,
-        job_key=job_key,
+        root, url=url, allowed_schemes=allowed_schemes, pinned_address=pinned_address, access=access, job_key=job_key
     )
     flags = ("1" if force else "", "1" if keep else "")
     arguments = (root, name, JobKey(trash_key), url.text if url else "", *flags)

@@ -73,8 +73,7 @@ class WorkerClient:
 
     def clone_project(self, order: CloneOrder, act: Act) -> Outcome:
         """Clone into the projects root; afterwards it is there whole, or not at all."""
-        if not act.is_attached:  # what runs already is followed to its end
-            ensure_host_known(order.access, order.url)
+        _ensure_known(order.access, order.url, act)
         command = git.clone(
             self._root,
             order.name,
@@ -103,8 +102,7 @@ class WorkerClient:
         access: Access = NOBODY,
     ) -> Outcome:
         """Fetch, then move to the upstream; all but `ff-only` keep a recovery ref. A refusal changes nothing."""
-        if not act.is_attached:
-            ensure_host_known(access, url)
+        _ensure_known(access, url, act)
         command = git.pull(
             self._root,
             name,
@@ -289,3 +287,9 @@ class WorkerClient:
         for address in addresses:
             ensure_address_allowed(address, self._policy.denied_networks)
         return addresses[0]
+
+
+def _ensure_known(access: Access, url: GitUrl, act: Act) -> None:
+    """What runs already is followed to its end."""
+    if not act.is_attached:
+        ensure_host_known(access, url)
