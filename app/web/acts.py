@@ -31,7 +31,9 @@ def kind(code: str) -> str:
 
 
 def act(asked: Any) -> str:
-    """What a job or a schedule does; a pull that resets is called so."""
+    """What a job or a schedule does; a pull that resets is called so, and a playbook by its name."""
+    if asked.kind.endswith(".playbook") and asked.params.get("name"):
+        return f"Playbook {asked.params['name']}"
     if asked.kind == "project.pull" and asked.params.get("strategy") == "reset":
         return "Reset"
     return kind(asked.kind)
@@ -40,7 +42,7 @@ def act(asked: Any) -> str:
 def doing(asked: Any) -> str:
     """The act with how it is done: `Pull, fast-forward only`."""
     strategy = asked.params.get("strategy")
-    return f"{kind(asked.kind)}, {STRATEGIES.get(strategy, strategy)}" if strategy else kind(asked.kind)
+    return f"{kind(asked.kind)}, {STRATEGIES.get(strategy, strategy)}" if strategy else act(asked)
 
 
 def run_title(run: Any) -> str:
@@ -51,9 +53,11 @@ def run_title(run: Any) -> str:
 
 
 def given(asked: Any) -> list[tuple[str, str]]:
-    """What else was asked for, by the options' names for people; what `doing` tells is not told again."""
-    told = {name: value for name, value in asked.params.items() if name not in _UNTOLD and name != "strategy"}
-    return [(option(name), _text(name, value)) for name, value in sorted(told.items()) if value not in (None, {}, [])]
+    """What else was asked for, by the options' names for people; what `doing` tells is not told again. A command's
+    words need no name."""
+    shown = [name for name in sorted(asked.params) if name not in _UNTOLD and name != "strategy"]
+    told = {name: asked.params[name] for name in shown if asked.params[name] not in (None, {}, [])}
+    return [("" if name == "argv" else option(name), _text(name, value)) for name, value in told.items()]
 
 
 def option(name: str) -> str:

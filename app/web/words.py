@@ -120,7 +120,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         ago=ago, span=span, size=size, moment=moment, reason=reason, phase=phase, symbol=symbol, word=word
     )
-    app.jinja_env.filters.update(words=shlex.join, literal=repr, held=held)
+    app.jinja_env.filters.update(words=shlex.join, literal=literal, held=held)
     app.jinja_env.filters.update(hook_outcome=hook_outcome, forge=forge, drift_flag=drift_flag)
     app.jinja_env.filters.update(told_event=told_event, channel_kind=channel_kind)
     app.jinja_env.filters.update(outcome=outcome, until=until, local_time=local_time)
@@ -134,6 +134,11 @@ def harmless(value: Any) -> Any:
     if value is None:
         return ""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def literal(value: Any) -> str:
+    """As in a playbook: a text in quotes, true and false in small letters."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def why_no_work(code: str, status_reason: str | None) -> str:

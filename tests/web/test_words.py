@@ -101,7 +101,7 @@ def test_what_was_asked_for_is_said_in_words() -> None:
     command = Asked("project.command", {"argv": ["make", "two words"], "env": {"CI": "1"}, "cwd": None})
     assert (acts.doing(command), acts.given(command)) == (
         "Command",
-        [("Command", "make 'two words'"), ("Variables", "CI")],
+        [("", "make 'two words'"), ("Variables", "CI")],
     )
 
 
