@@ -43,6 +43,8 @@ ACT_FAILURES: Final[dict[str, str]] = {
     "folder_missing": "There is no such folder in the project.",
     "commit_moved": "The project is not at the commit that was asked for any more; nothing was run.",
     "command_failed": "The command ended with an exit status other than 0; see its output in the log.",
+    "playbook_missing": "The project has no such playbook of its own any more; push it, or delete the schedule.",
+    "inputs_unfit": "The inputs do not fit the playbook as it is now; give the schedule others.",
     "step_failed": "A step of the playbook ended with an exit status other than 0; the message says which.",
     "keys_unsafe": "The account's authorized_keys is no plain file that only the account may write; nothing was done.",
     "key_line_missing": "The key in use is not in ~/.ssh/authorized_keys: keys are kept elsewhere; change them there.",

@@ -31,7 +31,7 @@ def list_schedules(**query: Any) -> Any:
 
 
 @blueprint.post("")
-@blueprint.guard("operator", 409)
+@blueprint.guard("operator", 409, 502, 504)
 @blueprint.arguments(ScheduleCreateSchema)
 @blueprint.response(201, ScheduleSchema, headers=LOCATION)
 def create_schedule(values: dict[str, Any]) -> Any:
@@ -52,7 +52,7 @@ def get_schedule(schedule_id: int) -> Any:
 
 
 @blueprint.patch("/<id:schedule_id>")
-@blueprint.guard("operator", 404, 409)
+@blueprint.guard("operator", 404, 409, 502, 504)
 @blueprint.arguments(ScheduleUpdateSchema)
 @blueprint.response(200, ScheduleSchema)
 def update_schedule(values: dict[str, Any], schedule_id: int) -> Any:

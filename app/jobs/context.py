@@ -109,6 +109,11 @@ class JobContext:
         with unit_of_work() as session:
             session.execute(update(Job).where(*is_new).values(result=result))
 
+    def settle_params(self, params: dict[str, Any]) -> None:
+        """What was left open when the job was asked for, from now on for whoever takes it up."""
+        with unit_of_work() as session:
+            session.execute(update(Job).where(*self._is_mine()).values(params=params))
+
     def flush(self) -> None:
         self._journal.flush()
 

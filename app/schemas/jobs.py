@@ -45,7 +45,8 @@ class JobSchema(StrictSchema):
     result = fields.Dict(
         allow_none=True,
         metadata={
-            "description": "What it came to: `changed`, where that is known; of a playbook its `steps`.",
+            "description": "What it came to: `changed`, where that is known; of a playbook its `steps`; "
+            "of a scheduled own one also the `commit` that it was read at.",
             "example": {"changed": True},
         },
     )

@@ -44,7 +44,10 @@ def _catch_up() -> fields.Enum:
 
 
 def _params() -> fields.Dict:
-    words = "Those of the act: a pull has `strategy`, a command what `/projects/{id}/commands` takes."
+    words = (
+        "Those of the act: a pull has `strategy`, a command what `/projects/{id}/commands` takes, a playbook `name` "
+        "and `inputs`, and `project_id` where it is the project's own."
+    )
     about = {"description": words, "example": {"strategy": "ff-only"}}
     return fields.Dict(keys=fields.String(), metadata=about)
 
@@ -63,7 +66,10 @@ class ScheduleCreateSchema(_ActSchema):
     project_id = an_id(required=True, metadata={"example": 1})
     kind = Text(
         maximum=32,
-        metadata={"description": "`project.pull` unless given, or `project.command`.", "example": "project.pull"},
+        metadata={
+            "description": "`project.pull` unless given, `project.command`, or `project.playbook`.",
+            "example": "project.pull",
+        },
     )
     params = _params()
     cron = _cron(required=True)

@@ -28,9 +28,14 @@ def list_own_playbooks(project_id: int) -> list[Listed]:
 def get_own_playbook(project_id: int, name: str) -> Playbook:
     """As it is on the node now. Raises NotFound, PlaybookInvalid, and what `list_own_playbooks` raises."""
     with one_look():
-        found = _read(project_id, RelativePath(f"{name}{_SUFFIX}")) if is_name(name) else ()
-        if found:
-            return _load(name, found[0])
+        return read_own_playbook(project_id, name)
+
+
+def read_own_playbook(project_id: int, name: str) -> Playbook:
+    """The same for a job, which has a thread of its own for it. Raises as `get_own_playbook`."""
+    found = _read(project_id, RelativePath(f"{name}{_SUFFIX}")) if is_name(name) else ()
+    if found:
+        return _load(name, found[0])
     raise NotFound(f"Project {project_id} has no playbook {name[:80]!r} of its own in {FOLDER}; pull it first?")
 
 

@@ -23,21 +23,26 @@ from app.services.project_acts import act_kind, settle_command, syncing
 from app.services.project_commands import find_head, output_limit
 from app.services.projects import get_project
 from app.services.runtime import runtime
+from app.services.scheduled_playbooks import read_steps
 from app.services.steps_client import StepsClient, build_steps_client
 
 
 def perform_project_playbook(context: JobContext) -> None:
-    """The rules are held once more, as they are now."""
+    """The rules are held once more, as they are now. A scheduled own playbook has no steps yet: they are read first."""
     params, project = context.order.params, get_project(context.order.project_id or 0)
     ensure_may_have(project, params)
-    steps = project_steps(params["steps"], project)
+    steps = project_steps(params["steps"], project) if "steps" in params else None
     client, name, url = build_steps_client(project.node), ProjectName(project.name), GitUrl.parse(project.git_url)
     begins = f"playbook {params['name']} in {project.name} on node {project.node.name}"
     release()
     if log_size(context.order.job_id) == 0:
         head, why_unknown = find_head(client, name, url)
         _say(context, begins, f"at {head.sha}" if head else f"at no known commit: {why_unknown or 'there is none yet'}")
-    _run(context, client, name, steps)
+    if steps is None:
+        params = read_steps(context, find_head(client, name, url)[0])
+        steps = project_steps(params["steps"], get_project(context.order.project_id or 0))
+        release()
+    _run(context, client, name, steps, {"commit": params["commit"]} if "commit" in params else {})
 
 
 def perform_node_playbook(context: JobContext) -> None:
@@ -47,7 +52,7 @@ def perform_node_playbook(context: JobContext) -> None:
     client = home_client(node)
     if log_size(context.order.job_id) == 0:
         _say(context, begins, f"as {node.ssh_user}")
-    _run(context, client, None, steps)
+    _run(context, client, None, steps, {})
 
 
 def home_client(node: Node) -> StepsClient:
@@ -64,23 +69,26 @@ def _say(context: JobContext, *lines: str) -> None:
     context.flush()
 
 
-def _run(context: JobContext, client: StepsClient, name: ProjectName | None, steps: Sequence[Step]) -> None:
+def _run(
+    context: JobContext, client: StepsClient, name: ProjectName | None, steps: Sequence[Step], known: dict[str, Any]
+) -> None:
+    """`known` stands beside the recap."""
     mark = _mark(context.key)
     output = StepsOutput(context, pattern=commands.beginning(mark), total=len(steps))
     context.progress("running")
     try:
         client.run_steps(name, steps, context, output, mark, output_limit())
     except ActFailed as error:
-        raise _explained(error, _came_to(context, steps, mark)) from error
-    _came_to(context, steps, mark)
+        raise _explained(error, _came_to(context, steps, mark, known)) from error
+    _came_to(context, steps, mark, known)
 
 
-def _came_to(context: JobContext, steps: Sequence[Step], mark: str) -> list[dict[str, Any]]:
+def _came_to(context: JobContext, steps: Sequence[Step], mark: str, known: dict[str, Any]) -> list[dict[str, Any]]:
     """Stores the recap, and answers it."""
     context.flush()
     job_id = context.order.job_id
     recap = commands.recap(steps, read_log(job_id, 0, log_size(job_id)), mark)
-    context.came_to({"changed": any(step["outcome"] == "changed" for step in recap), "steps": recap})
+    context.came_to({"changed": any(step["outcome"] == "changed" for step in recap), "steps": recap} | known)
     return recap
 
 

@@ -10,6 +10,7 @@ from app.services.playbook_jobs import project_job, run_params
 from app.services.project_commands import checked, command_job
 from app.services.projects import get_project, pull_job
 from app.services.run_kinds import pull_params
+from app.services.scheduled_playbooks import scheduled_job, scheduled_params
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def _command_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
 def _playbook_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
     """The file counts as it is when it is run, so its steps are not stored."""
     if "project_id" in params:
-        raise Invalid(errors={"params": ["A project's own playbook takes no schedule; name one of PLAYBOOKS_DIR."]})
+        return scheduled_params(project_id, params)
     try:
         complete = run_params(params, "project")
     except (Invalid, NotFound) as error:
@@ -59,6 +60,8 @@ def _playbook_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _playbook(project_id: int, params: dict[str, Any]) -> Job:
+    if "project_id" in params:
+        return scheduled_job(project_id, params)
     return project_job(project_id, run_params(params, "project"))
 
 

@@ -100,7 +100,56 @@ def test_an_owner_that_is_none_is_refused(path: str, operator: FlaskClient, owne
     assert operator.post("/api/v1/runs", json=run).status_code == (404 if owner == 99 else 422)
 
 
-def test_they_take_no_schedule(allowed: str, operator: FlaskClient) -> None:
-    values = {"name": "n", "project_id": 1, "cron": "0 4 * * *", "kind": "project.playbook"}
-    answer = operator.post("/api/v1/schedules", json=values | {"params": {"name": "deploy", "project_id": 1}})
-    assert (answer.status_code, "takes no schedule" in answer.json["errors"]["params"][0]) == (422, True)
+SCHEDULE = {"name": "n", "project_id": 1, "cron": "0 4 * * *", "kind": "project.playbook"}
+SCHEDULED = {"name": "deploy", "project_id": 1, "inputs": {"ref": "main"}}
+
+
+def test_one_is_scheduled_as_it_is_judged_now_and_its_job_comes_without_steps(
+    allowed: str, operator: FlaskClient, recording_nodes: RecordingNodes
+) -> None:
+    recording_nodes.answer(told(deploy=DEPLOY))
+    made = operator.post("/api/v1/schedules", json=SCHEDULE | {"params": SCHEDULED})
+    assert (made.status_code, made.json["params"]) == (201, SCHEDULED)
+    asked = len(recording_nodes.runs)
+    job = operator.post("/api/v1/schedules/1/run-now")
+    assert (job.status_code, job.json["kind"], len(recording_nodes.runs)) == (202, "project.playbook", asked)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"inputs": {}}, 422),
+        ({"inputs": {"ref": "x", "more": 1}}, 422),
+        ({"inputs": [1]}, 422),
+        ({"name": "broken"}, 422),
+        ({"name": "none"}, 422),
+        ({"name": "../deploy"}, 422),
+        ({"name": 7}, 422),
+        ({"project_id": 2}, 422),
+        ({"project_id": None}, 422),
+        ({"steps": []}, 422),
+    ],
+)
+def test_a_schedule_that_could_not_run_is_refused_and_not_stored(
+    allowed: str, operator: FlaskClient, recording_nodes: RecordingNodes, change: dict[str, Any], status: int
+) -> None:
+    name = change.get("name", "deploy")
+    recording_nodes.answer(
+        told(**({name: BROKEN if name == "broken" else DEPLOY} if name in ("deploy", "broken") else {}))
+    )
+    answer = operator.post("/api/v1/schedules", json=SCHEDULE | {"params": SCHEDULED | change})
+    assert (answer.status_code, "params" in answer.json["errors"]) == (status, True)
+    assert operator.get("/api/v1/schedules").json == []
+
+
+def test_where_they_are_not_allowed_none_is_scheduled_and_none_is_asked_for(
+    allowed: str, admin: FlaskClient, operator: FlaskClient, recording_nodes: RecordingNodes
+) -> None:
+    recording_nodes.answer(told(deploy=DEPLOY))
+    assert operator.post("/api/v1/schedules", json=SCHEDULE | {"params": SCHEDULED}).status_code == 201
+    admin.patch(allowed, json={"allow_own_playbooks": False})
+    for answer in (
+        operator.post("/api/v1/schedules/1/run-now"),
+        operator.post("/api/v1/schedules", json=SCHEDULE | {"name": "m", "params": SCHEDULED}),
+    ):
+        assert (answer.status_code, answer.json["error"]) == (409, "wrong_state")

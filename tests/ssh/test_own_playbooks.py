@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from app.db import unit_of_work, utcnow
+from app.db import db, unit_of_work, utcnow
 from app.errors import ActFailed, Forbidden, Invalid, NotFound, PlaybookInvalid, WrongState
-from app.models import Event, Job, JobState, Project, ProjectStatus, Role
-from app.services import jobs, own_playbooks, playbook_runs, projects, runs
+from app.models import Event, Job, JobState, NotificationDelivery, Project, ProjectStatus, Role
+from app.secrets import Secret
+from app.services import channels, jobs, own_playbooks, playbook_runs, projects, runs, schedules
 from app.services.events import SYSTEM, Actor
+from tests.support.forge import commit, git
 from tests.support.live import Live
 
 pytestmark = [pytest.mark.ssh]
@@ -138,3 +140,43 @@ def test_what_failed_is_read_anew_when_it_is_tried_again(live: Live, project_id:
     again = runs.request_retry(1, OTTO)
     assert again.params["steps"][0]["argv"] == ["test", "x"]
     assert live.finish(jobs.get_job(runs.jobs_under_way(again.id)[0])).state is JobState.SUCCEEDED
+
+
+def test_a_scheduled_one_is_read_by_its_job_and_tells_once_that_it_vanished(
+    live: Live, project_id: int, shop: Path
+) -> None:
+    git("init", "-q", "-b", "main", cwd=shop)
+    git("remote", "add", "origin", "https://git.example.com/shop.git", cwd=shop)
+    head = commit(shop, "README", "x\n")
+    channels.create_channel({"name": "ops", "kind": "json", "url": Secret("https://192.0.2.9/")}, SYSTEM)
+    params = {"name": "write", "project_id": project_id, "inputs": {"word": "one"}}
+    values = {"name": "nightly", "project_id": project_id, "cron": "0 4 * * *", "kind": "project.playbook"}
+    schedule_id = schedules.create_schedule(values | {"params": params}, OTTO).id
+
+    def run() -> Job:
+        return live.finish(schedules.request_run(schedule_id, OTTO))
+
+    file = shop / ".bareboat" / "write.yml"
+    file.write_text(WRITE.replace("{input: word}", "pushed since"))
+    job = run()
+    assert (job.state, (shop / "recorded").read_text()) == (JobState.SUCCEEDED, "pushed since"), live.log(job)
+    assert (job.params["commit"], (job.result or {})["commit"]) == (head, head)
+    assert f"The playbook was read as of {head[:12]}." in live.log(job)
+
+    file.write_text("description: d\nsteps: []\n")
+    broken = run()
+    assert (broken.state, broken.error_code) == (JobState.FAILED, "playbook_invalid")
+    assert f".bareboat/write.yml:2: steps: write 1 to 50 steps (as of {head[:12]})" in (broken.error_message or "")
+    file.unlink()
+    assert run().error_code == "playbook_missing"
+    assert told_events() == ["schedule.failing"]
+    file.write_text(WRITE.replace("word", "other"))
+    assert run().error_code == "inputs_unfit"
+    file.write_text(WRITE)
+    assert (run().state, (shop / "recorded").read_text()) == (JobState.SUCCEEDED, "one")
+    assert told_events() == ["schedule.failing", "schedule.recovered"]
+
+
+def told_events() -> list[str]:
+    db.session.rollback()
+    return [row.event for row in db.session.query(NotificationDelivery).order_by(NotificationDelivery.id)]
