@@ -13,4 +13,5 @@ pytest_plugins = [
     "tests.support.moments",
     "tests.support.parts",
     "tests.support.services",
+    "tests.support.code_server",
 ]
