@@ -18,7 +18,7 @@ from app.services.audit import forget_old_events
 from app.services.hook_deliveries import forget_seen
 from app.services.probes import forget_old_probes
 from app.services.sessions import forget_ended
-from app.services.targets import build_worker_client
+from app.services.steps_client import StepsClient, build_steps_client
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +52,23 @@ def clear_nodes() -> None:
 
 
 def _clear_node(node_id: int) -> None:
+    """In the projects root, and in the account's home, where playbooks on nodes run; one may be there without the
+    other."""
     node = db.session.get(Node, node_id)
     if node is None:
         return
-    client = build_worker_client(node)
+    client, errors = build_steps_client(node), []
     release()
+    for place in (lambda: client, lambda: client.at(client.home())):
+        try:
+            _clear_place(place())
+        except BareboatError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _clear_place(client: StepsClient) -> None:
     for orphan in client.list_processes():
         if _is_over(orphan):
             if orphan.state == "running":

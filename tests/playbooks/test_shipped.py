@@ -1,5 +1,6 @@
 """The playbooks that are shipped: each is read; hostile values through every input are one literal word, or refused."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ INPUTS = [(name, key) for name in sorted(SHIPPED) for key in read(name).inputs]
 
 
 def test_all_that_is_promised_is_shipped() -> None:
-    promised = {"example", "prepare-node", "code-server", "node-report", "git-gc", "python-setup", "node-setup"}
-    assert set(SHIPPED) == promised
+    on_nodes = {"prepare-node", "node-report", "code-server", "code-server-stop"}
+    assert set(SHIPPED) == on_nodes | {"example", "git-gc", "python-setup", "node-setup"}
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
@@ -82,4 +83,13 @@ def test_only_typed_inputs_refuse_hostile_values() -> None:
     """So that the test above is not passed by refusing."""
     refusing = {(name, key) for name, key in INPUTS if not bound(read(name), key, "$(reboot)")}
     typed = {(name, key) for name, key in INPUTS if read(name).inputs[key]["type"] != "string"}
-    assert refusing - typed == {("code-server", "address")}
+    checked = ("address", "version", "archive_url", "archive_sha256")
+    assert refusing - typed == {("code-server", key) for key in checked}
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash --posix", "busybox ash"])
+def test_scripts_of_shipped_playbooks_are_read_by_every_shell(shell: str) -> None:
+    scripts = [step["run"][2] for name in SHIPPED for step in read(name).steps if step["run"][:2] == ["sh", "-c"]]
+    for script in scripts:
+        subprocess.run([*shell.split(), "-n"], input=script.encode(), check=True)
+    assert len(scripts) > 10

@@ -27,7 +27,10 @@ pytestmark = pytest.mark.ssh
 FOR_REAL = os.environ.get("CODE_SERVER_FOR_REAL")
 INSTALLED = {"Fetch the archive", "Unpack it", "Install it with npm", "Put it in its place"}
 SERVICE = '#!/bin/sh\necho "$0" "$@" >>"$HOME/said"\n'
-RUN = SERVICE + 'while [ "$1" != -- ]; do shift; done\nshift\nsetsid "$@" </dev/null >/dev/null 2>&1 &\necho $! >"$HOME/pid"\n'
+RUN = (
+    SERVICE
+    + 'while [ "$1" != -- ]; do shift; done\nshift\nsetsid "$@" </dev/null >/dev/null 2>&1 &\necho $! >"$HOME/pid"\n'
+)
 
 
 @pytest.fixture
@@ -114,7 +117,10 @@ def test_it_is_installed_with_npm(live: Live, home: Path, shop: Shop, run: Calla
     (home / ".npmrc").write_text(f"registry={shop.registry}\n")
     place = address()
     job = run(address=place)
-    assert (job.state, changed(job)) == (JobState.SUCCEEDED, {*INSTALLED, "Start it"} - {"Fetch the archive", "Unpack it"}), live.log(job)
+    assert (job.state, changed(job)) == (
+        JobState.SUCCEEDED,
+        {*INSTALLED, "Start it"} - {"Fetch the archive", "Unpack it"},
+    ), live.log(job)
     assert asked(place)["job"] is None
     missing = run(address=place, version="4.0.0", existing=False)
     assert (missing.error_code, missing.exit_status) == ("step_failed", 1)
@@ -130,7 +136,9 @@ def test_one_that_is_installed_is_taken(live: Live, home: Path, run: Callable[..
     assert asked(place)["job"] is None
 
 
-def test_an_archive_that_is_another_one_is_not_installed(live: Live, home: Path, shop: Shop, run: Callable[..., Job]) -> None:
+def test_an_archive_that_is_another_one_is_not_installed(
+    live: Live, home: Path, shop: Shop, run: Callable[..., Job]
+) -> None:
     job = run(**archive(shop, archive_sha256="0" * 64))
     assert (job.state, job.error_code) == (JobState.FAILED, "step_failed")
     assert f"has the SHA-256 {shop.sha256}, and not {'0' * 64}; nothing was installed" in (job.error_message or "")
@@ -139,7 +147,9 @@ def test_an_archive_that_is_another_one_is_not_installed(live: Live, home: Path,
     assert "give archive_url and archive_sha256, too" in (unsaid.error_message or "")
 
 
-def test_an_address_that_another_program_has_is_refused(live: Live, home: Path, shop: Shop, run: Callable[..., Job]) -> None:
+def test_an_address_that_another_program_has_is_refused(
+    live: Live, home: Path, shop: Shop, run: Callable[..., Job]
+) -> None:
     leave_program(home, "code-server", PROGRAM)
     job = run(address=shop.url.removeprefix("http://"))
     assert (job.state, job.error_code) == (JobState.FAILED, "step_failed"), live.log(job)

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from app.db import db, release, unit_of_work, utcnow
+from app.errors import ConnectionLost
 from app.jobs.runner import Runner
 from app.models import Job, JobState, Node, NodeStatus, Project, ProjectStatus, Run
-from app.services import hostkeys, jobs, keys, nodes, playbook_runs, run_moves, runs
+from app.services import background, hostkeys, jobs, keys, nodes, playbook_runs, run_moves, runs
 from app.services.events import SYSTEM
+from app.services.steps_client import StepsClient
 from tests.support.controller_process import Controller, fresh, wait_until
 from tests.support.live import Live
 from tests.support.sshd import KeyPair, SshdServer
@@ -213,6 +216,26 @@ def test_a_playbook_on_nodes_runs_in_the_account_s_home(
     assert home != live.root
     assert list(home.joinpath(".bareboat", "jobs").glob(f"job-{job.id}-*-{job.uid[:8]}")) == []
     assert runs.get_run(run.id).state.value == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("has_root", [True, False])
+def test_what_a_playbook_on_a_node_has_left_in_the_home_is_cleared(
+    live: Live, node_id: int, write: Callable[[str, str], None], mocker: MockerFixture, sshd: SshdServer, has_root: bool
+) -> None:
+    """Its connection broke when the folder was to be removed. What others have there stays."""
+    write("where", "description: d\non: node\nsteps:\n  - {name: where, run: [pwd], changes: false}\n")
+    mocker.patch.object(StepsClient, "collect", side_effect=ConnectionLost())
+    run = playbook_runs.begin("where", {"node_ids": [node_id]}, SYSTEM)
+    job = live.finish(jobs.get_job(runs.jobs_under_way(run.id)[0]))
+    left = sshd.home / ".bareboat/jobs" / job.process_key
+    other = left.with_name("job-1-1-00000000")
+    other.mkdir(exist_ok=True)
+    assert left.exists()
+    mocker.stopall()
+    if not has_root:
+        live.root.rename(live.root.with_name("away"))
+    background.clear_nodes()
+    assert (left.exists(), other.exists()) == (False, True)
 
 
 def test_a_node_is_prepared(live: Live, node_id: int) -> None:

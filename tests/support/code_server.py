@@ -5,6 +5,7 @@ import base64
 import hashlib
 import io
 import json
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 VERSION = "4.96.4"
-PROGRAM = f'''#!/usr/bin/python3
+PROGRAM = f'''#!{sys.executable}
 import json, os, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
