@@ -140,3 +140,13 @@ def load_settings(app: Flask, overrides: Mapping[str, Any] | None) -> None:
     app.config.from_mapping(overrides or {})
     if not app.config["SQLALCHEMY_DATABASE_URI"]:
         app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{app.instance_path}/bareboat.db"
+    app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", _engine_options(app.config["SQLALCHEMY_DATABASE_URI"]))
+
+
+def _engine_options(address: str) -> dict[str, Any]:
+    """A connection for each thread that wants one at this moment, ten of them kept. Those to a server are tried before
+    they are used: it may have been restarted."""
+    is_file = address.startswith("sqlite")
+    if is_file and address.removeprefix("sqlite://").strip("/") in ("", ":memory:"):
+        return {}
+    return {"pool_size": 10, "max_overflow": -1, "pool_pre_ping": not is_file}

@@ -87,6 +87,13 @@ def release() -> None:
     db.session.rollback()
 
 
+def take_turns(session: Any, name: str) -> None:
+    """Until the caller's transaction ends, nobody else is past this line with this name: for limits that are counted.
+    SQLite lets one writer at a time do anything at all."""
+    if db.engine.dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"bareboat {name}"})
+
+
 def refresh_statistics() -> None:
     """Where two indexes would do, SQLite knows the better one by samples only; PostgreSQL takes its own."""
     if db.engine.dialect.name != "sqlite":

@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.support.fixtures",
+    "tests.support.databases",
     "tests.support.application",
     "tests.support.forge",
     "tests.support.http_git",

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Subquery, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from app.db import db, release, unit_of_work, utcnow
+from app.db import db, release, take_turns, unit_of_work, utcnow
 from app.models import Job, JobState, Node, NodeStatus
 
 CANDIDATES: Final = 20
@@ -62,6 +62,7 @@ def claim(session: Any, job_id: int, owner: str, lease_end: datetime, most: Most
         "started_at": func.coalesce(Job.started_at, utcnow()),
         "run_after": None,
     }
+    take_turns(session, "claims")
     moved = session.execute(update(Job).where(Job.id == job_id, _is_claimable(most)).values(values))
     return session.get(Job, job_id, populate_existing=True) if moved.rowcount else None
 
@@ -97,7 +98,8 @@ def abandon_dead() -> None:
     dead = [name for name in owners if name and name != OWNER and _is_dead_here(name)]
     if dead:
         with unit_of_work() as session:
-            session.execute(update(Job).where(Job.owner.in_(dead)).values(owner=None, lease_expires_at=utcnow()))
+            theirs = update(Job).where(Job.state == JobState.RUNNING, Job.owner.in_(dead))
+            session.execute(theirs.values(owner=None, lease_expires_at=utcnow()))
 
 
 def held() -> list[int]:

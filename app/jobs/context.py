@@ -38,7 +38,7 @@ class JobContext:
     def __init__(self, order: JobOrder, owner: str, log_limit_bytes: int) -> None:
         self.order = order
         self._owner = owner
-        self._journal = Journal(order.job_id, log_limit_bytes)
+        self._journal = Journal(order.job_id, log_limit_bytes, owner)
         self._phase = ""
         self._progress_at = 0.0
         self._cancel_checked_at = 0.0

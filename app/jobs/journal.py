@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import func, select, update
 
 from app.db import db, release, unit_of_work
+from app.errors import LeaseLost
 from app.models import Job, JobLogChunk
 
 FLUSH_SECONDS: Final = 0.25
@@ -18,11 +19,13 @@ class Journal:
     """Appends cost the same at the end as at the start. Used by one thread, the job's.
 
     `taken` says how much of what the process on the node wrote is behind us; it is stored in one transaction with the
-    bytes that it stands for, so that whoever takes the job up goes on exactly there.
+    bytes that it stands for, so that whoever takes the job up goes on exactly there. It writes only while the job is
+    `owner`'s: of a runner that stood still for longer than its lease, nothing comes between what its successor writes.
     """
 
-    def __init__(self, job_id: int, limit_bytes: int) -> None:
+    def __init__(self, job_id: int, limit_bytes: int, owner: str | None = None) -> None:
         self._job_id = job_id
+        self._owner = owner
         self._limit = limit_bytes
         self._offset = log_size(job_id)
         self._buffer = bytearray()
@@ -50,15 +53,18 @@ class Journal:
             self.flush()
 
     def flush(self) -> None:
+        """Raises LeaseLost."""
         self._flushed_at = time.monotonic()
         if not self._buffer and self._taken is None:
             return
-        data, taken = bytes(self._buffer), self._taken
+        data = bytes(self._buffer)
+        taken = Job.log_offset if self._taken is None else self._taken
+        mine = update(Job).where(Job.id == self._job_id, Job.owner == self._owner)
         with unit_of_work() as session:
+            if not session.execute(mine.values(log_offset=taken)).rowcount:
+                raise LeaseLost()
             if data:
                 session.add(JobLogChunk(job_id=self._job_id, start_offset=self._offset, data=data))
-            if taken is not None:
-                session.execute(update(Job).where(Job.id == self._job_id).values(log_offset=taken))
         self._offset += len(data)
         self._buffer.clear()
         self._taken = None

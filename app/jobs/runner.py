@@ -59,7 +59,9 @@ class Runner:
         self._active: set[int] = set()
 
     def run(self, job_id: int) -> bool:
-        """Run this job as far as it goes. False when it was not there to be claimed."""
+        """Run this job as far as it goes. False: it is not there to be claimed, or a thread of ours still has it."""
+        if job_id in self._active:
+            return False
         with self._app.app_context():
             order = self._claim(job_id)
             if order is None:
@@ -69,6 +71,8 @@ class Runner:
             try:
                 self._perform(order, self._registry.get(order.kind))
                 self._registry.ended(job_id)
+            except LeaseLost:
+                logger.warning("job %s was taken up by another runner", order.job_id)
             except OperationalError as error:
                 # Locked for long, or its disk is full: nothing true could be stored. When the lease is over, the job is
                 # taken up again, and its process on the node says how it ended.
@@ -128,8 +132,8 @@ class Runner:
         try:
             kind.perform(context)
             self._finish(context, kind, Outcome(JobState.SUCCEEDED))
-        except LeaseLost:
-            logger.warning("job %s was taken up by another runner", order.job_id)
+        except (LeaseLost, OperationalError):
+            raise
         except NodeError as error:
             if context.has_process or isinstance(error, ShuttingDown | ConnectionLost):
                 self._let_go(context, error)
@@ -138,8 +142,6 @@ class Runner:
                 self._fail(context, kind, error)
         except BareboatError as error:
             self._fail(context, kind, error)
-        except OperationalError:
-            raise
         except Exception:
             logger.exception("job %s (%s) failed by a fault of ours", order.job_id, order.kind)
             self._finish(context, kind, Outcome(JobState.FAILED, "internal_error", ACT_FAILURES["internal_error"]))

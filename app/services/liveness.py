@@ -157,7 +157,8 @@ def _is_old(node_id: int, target: Target) -> bool:
 
 
 def _claim_due() -> set[int]:
-    """Guarded per node: of two schedulers only one gets it. The claim outlasts the probe's own limits."""
+    """Guarded per node: of two schedulers only one gets it. The claim outlasts the probe's own limits. A row that
+    somebody is changing is left for the next tick."""
     now = utcnow()
     hold = current_app.config["PROBE_INTERVAL_SECONDS"] + 3 * current_app.config["PROBE_TIMEOUT_SECONDS"]
     is_due = (Node.cordoned.is_(False)) & or_(Node.next_probe_at.is_(None), Node.next_probe_at <= now)
@@ -165,6 +166,7 @@ def _claim_due() -> set[int]:
     release()
     if not due:
         return set()
-    claim = update(Node).where(Node.id.in_(due), is_due).values(next_probe_at=now + timedelta(seconds=hold))
+    free = select(Node.id).where(Node.id.in_(due), is_due).with_for_update(key_share=True, skip_locked=True)
+    claim = update(Node).where(Node.id.in_(free)).values(next_probe_at=now + timedelta(seconds=hold))
     with unit_of_work() as session:
         return set(session.scalars(claim.returning(Node.id), execution_options={"synchronize_session": False}))

@@ -64,8 +64,9 @@ def store(seen: Mapping[int, Sighting]) -> set[int]:
     passed over. Answers the nodes that were refused for a host key that is pinned now: ask those anew."""
     renewed: dict[int, Target | None] = {}
     columns = (Node.id, Node.status, Node.status_reason, Node.failures)
+    held = select(*columns).where(Node.id.in_(seen)).order_by(Node.id).with_for_update(key_share=True)
     with unit_of_work() as session:
-        known = session.execute(select(*columns).where(Node.id.in_(seen))).all()
+        known = session.execute(held).all()  # in one order, so that of two who store neither waits for the other
         _keep_steady(session, {row.id: seen[row.id] for row in known if _is_steady(row, seen[row.id])})
         for row in known:
             if not _is_steady(row, seen[row.id]):

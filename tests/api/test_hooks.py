@@ -15,6 +15,7 @@ from app.jobs.queue import HeldQueue
 from app.models import Job, JobState, Node, NodeStatus, Project
 from app.services import hook_deliveries, hook_pulls
 from tests.support import pushes
+from tests.support.databases import only_on_sqlite, sqlite_file
 from tests.support.pushes import FORGES, Delivery
 
 Make = Callable[..., int]
@@ -88,11 +89,12 @@ def test_a_push_asks_for_a_pull_in_the_name_of_the_hook(
     assert hook.operator.get(hook.own).json["last_outcome"] == "queued"
 
 
+@only_on_sqlite
 def test_token_and_secret_are_shown_once_and_stored_by_hash_and_sealed(app: Flask, hook: Hook) -> None:
     assert re.fullmatch(r"/api/v1/hooks/bbh_[\w-]{43}", hook.path)
     assert re.fullmatch(r"whsec_[\w+/]{43}=", hook.secret)
     told = hook.operator.get(hook.own).text + hook.operator.get(f"/api/v1/projects/{hook.project_id}/hooks").text
-    stored = Path(app.config["SQLALCHEMY_DATABASE_URI"].removeprefix("sqlite:///") + "-wal").read_bytes()
+    stored = Path(f"{sqlite_file(app.config['SQLALCHEMY_DATABASE_URI'])}-wal").read_bytes()
     for secret in (hook.secret, hook.path.rpartition("/")[2]):
         assert secret not in told
         assert secret.encode() not in stored

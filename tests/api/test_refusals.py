@@ -15,6 +15,7 @@ from app.db import db
 from app.models import Event
 from app.services import refusals
 from tests.support.application import client_with_token
+from tests.support.databases import only_on_sqlite
 
 MISTYPED = "hunter2-in-a-wrong-field"
 
@@ -114,6 +115,7 @@ def test_one_address_leaves_room_for_others(app: Flask, nobody: FlaskClient) -> 
     assert len(noted(app)) == refusals.PER_ADDRESS + 1
 
 
+@only_on_sqlite
 def test_a_refusal_stays_one_while_another_holds_the_database(
     app: Flask, nobody: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_refusal_stays_one_while_another_holds_the_database(
     assert noted(app) == []
 
 
+@only_on_sqlite
 def test_a_refusal_stays_one_on_a_full_disk(app: Flask, admin: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
     admin.get("/api/v1/nodes")

@@ -17,6 +17,7 @@ from flask import Flask
 from app import create_app, stop
 from app.config import CHECKOUT
 from app.db import db
+from tests.support.databases import IS_POSTGRESQL, Databases
 from tests.support.sshd import SshdServer
 
 PASSWORD = "a long enough password"
@@ -76,23 +77,30 @@ def end(app: Flask) -> None:
         db.engine.dispose()
 
 
+def _empty(home: Path, databases: Databases) -> Installation:
+    """The address of a file is the default that the instance folder gives."""
+    return Installation(home, {"SQLALCHEMY_DATABASE_URI": databases.create(home)} if IS_POSTGRESQL else {})
+
+
 @pytest.fixture
-def bare(tmp_path: Path) -> Installation:
+def bare(tmp_path: Path, databases: Databases) -> Installation:
     """Nothing is made yet."""
-    return Installation(tmp_path / "installation")
+    return _empty(tmp_path / "installation", databases)
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Installation:
     """What `init` makes, made once and copied for each test."""
-    installation = Installation(tmp_path_factory.mktemp("template") / "installation")
+    installation = _empty(tmp_path_factory.mktemp("template") / "installation", databases)
     installation.ok("init", "--password-stdin", stdin=PASSWORD + "\n")
-    return installation.home
+    return installation
 
 
 @pytest.fixture
-def installed(bare: Installation, template: Path) -> Installation:
-    shutil.copytree(template, bare.home)
+def installed(bare: Installation, template: Installation, databases: Databases) -> Installation:
+    shutil.copytree(template.home, bare.home)
+    if address := bare.settings.get("SQLALCHEMY_DATABASE_URI"):
+        databases.restore(address, template.settings["SQLALCHEMY_DATABASE_URI"])
     return bare
 
 

@@ -3,15 +3,16 @@
 import base64
 import os
 import re
-import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Connection, MetaData, create_engine, select, text
 
 from app import keyring
 from app.config import CHECKOUT
@@ -22,6 +23,7 @@ from app.models.sealed import sealed_columns
 from app.services import keys
 from app.services.events import SYSTEM
 from tests.cli.conftest import Installation, end
+from tests.support.databases import only_on_sqlite
 
 SEALED = re.compile(r"v1:([0-9a-f]{16}):[A-Za-z0-9+/=]+")
 KEYS = 5
@@ -37,12 +39,25 @@ def filled(installed: Installation) -> Installation:
     return installed
 
 
+@contextmanager
+def connected(installation: Installation) -> Iterator[Connection]:
+    """To its database, past Bareboat; what is done is committed."""
+    address = installation.settings.get(
+        "SQLALCHEMY_DATABASE_URI", f"sqlite:///{installation.home}/instance/bareboat.db"
+    )
+    engine = create_engine(address)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
 def key_ids(installation: Installation) -> set[str]:
     """Under which anything in the whole database is sealed, by its text alone."""
-    connection = sqlite3.connect(installation.home / "instance" / "bareboat.db")
-    dump = "\n".join(connection.iterdump())
-    connection.close()
-    return {found[1] for found in SEALED.finditer(dump)}
+    with connected(installation) as connection:
+        whole = MetaData()
+        whole.reflect(connection)
+        rows = [row for table in whole.sorted_tables for row in connection.execute(select(table))]
+    return {found[1] for found in SEALED.finditer(repr(rows))}
 
 
 def files(installation: Installation) -> list[str]:
@@ -98,6 +113,7 @@ def test_the_old_key_is_put_aside_and_opens_the_database_of_before(filled: Insta
     assert {stat.S_IMODE(path.stat().st_mode) for path in (filled.home / "keys").iterdir()} == {0o600}
 
 
+@only_on_sqlite
 def test_killed_at_any_moment_everything_opens_and_the_next_rotation_ends_it(
     filled: Installation, tmp_path: Path
 ) -> None:
@@ -149,11 +165,9 @@ def test_a_process_without_the_new_key_seals_nothing(app: Flask, app_context: No
 
 
 def test_a_secret_that_does_not_open_is_named_and_the_others_are_rotated(filled: Installation) -> None:
-    connection = sqlite3.connect(filled.home / "instance" / "bareboat.db")
     second = "select private_key_sealed from ssh_key where id = 2"
-    connection.execute(f"update ssh_key set private_key_sealed = ({second}) where id = 1")
-    connection.commit()
-    connection.close()
+    with connected(filled) as connection:
+        connection.execute(text(f"update ssh_key set private_key_sealed = ({second}) where id = 1"))
     verified = filled.run("secrets", "verify")
     assert verified.exit_code == 1
     assert "ssh_key.private_key_sealed of row 1" in verified.stderr
@@ -180,8 +194,8 @@ def test_a_second_rotation_at_the_same_time_is_refused(filled: Installation) -> 
 
 def test_the_log_says_that_it_began_and_that_it_ended(filled: Installation) -> None:
     filled.ok("secrets", "rotate")
-    connection = sqlite3.connect(filled.home / "instance" / "bareboat.db")
-    rows = connection.execute("select outcome, detail from event where action = 'secrets.rotate' order by id")
-    outcomes = [outcome for outcome, _ in rows]
-    connection.close()
+    with connected(filled) as connection:
+        outcomes = connection.scalars(
+            text("select outcome from event where action = 'secrets.rotate' order by id")
+        ).all()
     assert outcomes == ["requested", "ok"]

@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from app.db import db, unit_of_work, utcnow
+from app.errors import LeaseLost
 from app.jobs.journal import FLUSH_BYTES, Journal, log_size, read_log
 from app.models import Job, JobLogChunk, JobState
 from app.services import background
@@ -53,6 +54,24 @@ def test_bytes_and_the_place_they_stand_for_are_stored_together(job_id: int) -> 
     assert (log_size(job_id), place(job_id)) == (0, 0), "neither is there before the other"
     journal.flush()
     assert (log_size(job_id), place(job_id)) == (6, 6)
+
+
+def test_a_runner_that_has_lost_the_job_writes_nothing_between_the_lines_of_its_successor(job_id: int) -> None:
+    own(job_id, "first:1:a")
+    stood_still, successor = Journal(job_id, 1000, "first:1:a"), Journal(job_id, 1000, "second:1:b")
+    stood_still.write(b"late")
+    stood_still.take(4)
+    own(job_id, "second:1:b")
+    with pytest.raises(LeaseLost):
+        stood_still.flush()
+    successor.write(b"in time")
+    successor.flush()
+    assert (read_log(job_id, 0, 1000), place(job_id)) == (b"in time", 0)
+
+
+def own(job_id: int, owner: str) -> None:
+    with unit_of_work() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(owner=owner))
 
 
 def place(job_id: int) -> int | None:

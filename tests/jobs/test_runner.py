@@ -21,6 +21,7 @@ from app.errors import (
     ConnectionLost,
     ConnectionRefused,
     HostKeyMismatch,
+    NodeError,
     ShuttingDown,
 )
 from app.jobs import claims
@@ -29,6 +30,7 @@ from app.jobs.journal import read_log
 from app.jobs.registry import JobKind, Registry
 from app.jobs.runner import Runner
 from app.models import Event, Job, JobState, Node, NodeStatus
+from tests.support.databases import only_on_sqlite, sqlite_file
 
 
 @dataclass
@@ -259,12 +261,13 @@ def test_a_job_whose_outcome_cannot_be_stored_is_left_for_the_next_runner(
     assert (look(job_id).state, look(job_id).attempt) == (JobState.SUCCEEDED, 1)
 
 
+@only_on_sqlite
 def test_a_database_that_is_locked_for_a_while_only_delays(
     app: Flask, runner: Runner, work: Work, queued: Callable[..., int], look: Callable[[int], Job]
 ) -> None:
     job_id = queued()
-    path = app.config["SQLALCHEMY_DATABASE_URI"].removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    file = sqlite_file(app.config["SQLALCHEMY_DATABASE_URI"])
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         thread = threading.Thread(target=runner.run, args=[job_id])
         thread.start()
@@ -302,16 +305,40 @@ def test_jobs_of_dead_processes_of_this_machine_are_taken_up_at_once(
     assert look(job_id).state is JobState.SUCCEEDED
 
 
+@pytest.mark.parametrize("ending", [None, ConnectionLost(), ShuttingDown(), NodeError(), ActFailed("git_failed")])
 def test_a_job_taken_by_another_is_not_finished_by_us(
-    app: Flask, queued: Callable[..., int], look: Callable[[int], Job]
+    app: Flask, queued: Callable[..., int], look: Callable[[int], Job], ending: BareboatError | None
 ) -> None:
     def perform(context: JobContext) -> None:
         with unit_of_work() as session:
             session.execute(update(Job).where(Job.id == context.order.job_id).values(owner="elsewhere:1:a"))
+        context.say("too late")
+        if ending is not None:
+            raise ending
 
     job_id = queued()
     Runner(app, Registry(JobKind("test.work", perform))).run(job_id)
     assert (look(job_id).state, look(job_id).owner) == (JobState.RUNNING, "elsewhere:1:a")
+    with app.app_context():
+        assert read_log(job_id, 0, 1000) == b""
+
+
+def test_a_job_whose_lease_ran_out_is_left_to_the_thread_of_ours_that_still_has_it(
+    app: Flask, queued: Callable[..., int], look: Callable[[int], Job]
+) -> None:
+    others: list[bool] = []
+
+    def perform(context: JobContext) -> None:
+        make_due(app, context.order.job_id)
+        other = threading.Thread(target=lambda: others.append(runner.run_next()))
+        other.start()
+        other.join(90)
+
+    job_id = queued()
+    runner = Runner(app, Registry(JobKind("test.work", perform)))
+    runner.run(job_id)
+    assert others == [False]
+    assert look(job_id).state is JobState.SUCCEEDED
 
 
 def test_jobs_of_an_offline_node_wait_and_say_so(

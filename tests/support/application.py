@@ -1,7 +1,6 @@
 """Fixtures for tests of the wired application: a database of its own, users of each role, doubles at the doors."""
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from app.services.runtime import EXTENSION, Runtime
 from app.services.sessions import Browser
 from app.services.users import _hasher
 from app.ssh.recording import RecordingNodes
+from tests.support.databases import Databases
 
 PASSWORD = "a long enough password"
 GIT_URL = "https://git.example.com/shop/web.git"
@@ -36,13 +36,14 @@ def password_hash() -> str:
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, password_hash: str) -> Iterator[Callable[..., Flask]]:
+def make_app(tmp_path: Path, password_hash: str, databases: Databases) -> Iterator[Callable[..., Flask]]:
     """Applications with settings of a test's own; ended after it."""
     made: list[Flask] = []
 
     def make(**settings: Any) -> Flask:
         home = tmp_path / f"app-{len(made)}"
-        made.append(_wired(home, settings))
+        address = databases.create(home / "test.db")
+        made.append(_wired(home, {"SQLALCHEMY_DATABASE_URI": address} | settings))
         with made[-1].app_context():
             db.create_all()
             _add_users(password_hash)
@@ -70,32 +71,32 @@ def bare_app(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
 
 
 @pytest.fixture(scope="session")
-def wired_once(tmp_path_factory: pytest.TempPathFactory, password_hash: str) -> Iterator[tuple[Flask, Path]]:
-    """Wiring is slow, so it is done once; with the file that a test's database begins as."""
+def wired_once(
+    tmp_path_factory: pytest.TempPathFactory, password_hash: str, databases: Databases
+) -> Iterator[tuple[Flask, str]]:
+    """Wiring is slow, so it is done once; with the address of what a test's database begins as."""
     home = tmp_path_factory.mktemp("application") / "home"
-    app = _wired(home, {})
+    address, fresh = databases.create(home / "test.db"), databases.create(home / "fresh.db")
+    app = _wired(home, {"SQLALCHEMY_DATABASE_URI": address})
     with app.app_context():
         db.create_all()
         _add_users(password_hash)
         _disconnect()
-    fresh = home / "fresh.db"
-    shutil.copy(home / "test.db", fresh)
+    databases.restore(fresh, address)
     yield app, fresh
     _end(app)
 
 
 @pytest.fixture
-def app(wired_once: tuple[Flask, Path]) -> Iterator[Flask]:
+def app(wired_once: tuple[Flask, str], databases: Databases) -> Iterator[Flask]:
     """The application with a fresh database and fresh doubles; routes of a test's own need `make_app`."""
     app, fresh = wired_once
-    shutil.copy(fresh, fresh.with_name("test.db"))
+    databases.restore(app.config["SQLALCHEMY_DATABASE_URI"], fresh)
     settings = dict(app.config)
     _put_doubles(app)
     yield app
     with app.app_context():
         _disconnect()
-    for leftover in fresh.parent.glob("test.db-*"):
-        leftover.unlink()
     app.config.clear()
     app.config.update(settings)
 
@@ -262,7 +263,6 @@ def _wired(home: Path, settings: dict[str, Any]) -> Flask:
     create_master_key(home / "keys" / "master.key")
     defaults = {
         "TESTING": True,
-        "SQLALCHEMY_DATABASE_URI": f"sqlite:///{home}/test.db",
         "KEYS_DIR": str(home / "keys"),
         "SCHEDULER_ENABLED": False,
         "RATELIMIT_ENABLED": False,

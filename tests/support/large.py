@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import event
 
 from app.db import db, refresh_statistics
 from bench.fill import Size, fill
+from tests.support.databases import IS_POSTGRESQL, sqlite_file
 
 SMALL = Size(nodes=8, projects=16, jobs=32, under_way=8, schedules=4, probes_per_node=2, events=8)
 LARGER = Size(nodes=120, projects=300, jobs=900, under_way=60, schedules=70, probes_per_node=60, events=3_000)
@@ -17,7 +18,9 @@ Statement = tuple[str, Any]
 
 
 def fill_database(app: Flask, size: Size) -> None:
-    fill(Path(app.config["SQLALCHEMY_DATABASE_URI"].removeprefix("sqlite:///")), size)
+    if IS_POSTGRESQL:
+        pytest.skip("what is made up goes straight into an SQLite file")
+    fill(sqlite_file(app.config["SQLALCHEMY_DATABASE_URI"]), size)
     with app.app_context():
         refresh_statistics()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from tests.support.databases import administration
 from tests.support.ports import await_port, free_port
 
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -97,9 +98,10 @@ def postgres() -> Iterator[Callable[[], str]]:
 
     def make() -> str:
         made.append(f"test{len(made)}")
-        with _engine(port, "postgres").connect() as connection:
+        place = sqlalchemy.make_url(f"postgresql+psycopg://bareboat@127.0.0.1:{port}/postgres")
+        with administration(place).connect() as connection:
             connection.execute(sqlalchemy.text(f"CREATE DATABASE {made[-1]}"))
-        return f"postgresql+psycopg://bareboat@127.0.0.1:{port}/{made[-1]}"
+        return place.set(database=made[-1]).render_as_string()
 
     try:
         await_port(port)
@@ -108,8 +110,3 @@ def postgres() -> Iterator[Callable[[], str]]:
         server.send_signal(2)  # fast: it waits for no client
         server.wait(60)
         shutil.rmtree(folder)
-
-
-def _engine(port: int, name: str) -> sqlalchemy.Engine:
-    address = f"postgresql+psycopg://bareboat@127.0.0.1:{port}/{name}"
-    return sqlalchemy.create_engine(address, isolation_level="AUTOCOMMIT", poolclass=sqlalchemy.NullPool)
