@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import CheckConstraint, String, event, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.db import Base, utcnow
+from app.db import Base, take_turns, utcnow
 from app.models.event import START, Event
 
 THE_ONE: Final = 1
@@ -82,7 +82,10 @@ def _chain(session: Session) -> None:
 
 
 def _append(session: Session, pending: list[Event]) -> None:
-    head = session.scalar(select(EventChain).with_for_update().execution_options(populate_existing=True))
+    held = select(EventChain).with_for_update().execution_options(populate_existing=True)
+    if (head := session.scalar(held)) is None:
+        take_turns(session, "event chain")  # of two who would begin it, the second finds the first's
+        head = session.scalar(held)
     if head is None:
         last = session.scalar(select(func.max(Event.id))) or 0  # of rows that were put there by other means
         head = EventChain(id=THE_ONE, head_id=last, head_hash=START, anchor_id=0, anchor_hash=START)

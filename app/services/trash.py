@@ -110,7 +110,7 @@ def empty_trash() -> None:
 
 def _take(session: Any, entry_id: int, job: Job, actor: Actor) -> None:
     """One job at a time for one entry; the row is locked while we look."""
-    entry = session.get(TrashEntry, entry_id, with_for_update=True, populate_existing=True)
+    entry = session.get(TrashEntry, entry_id, with_for_update={"of": TrashEntry}, populate_existing=True)
     if entry is None:
         raise NotFound(f"There is nothing of the number {entry_id} in the trash any more.")
     if entry.job is not None and not entry.job.is_finished:

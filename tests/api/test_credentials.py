@@ -29,8 +29,9 @@ def test_a_token_is_stored_and_never_answered(admin: FlaskClient, app: Flask) ->
     answers.append(admin.post(PATH, json=HTTPS))
     assert [answer.text for answer in answers if TOKEN in answer.text] == []
     with app.app_context():
-        dump = "\n".join(db.engine.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
-    assert TOKEN not in dump
+        rows = [row for table in db.metadata.sorted_tables for row in db.session.execute(db.select(table))]
+    assert rows
+    assert TOKEN not in repr(rows)
 
 
 def test_a_key_is_stored_and_only_its_public_half_is_answered(admin: FlaskClient) -> None:

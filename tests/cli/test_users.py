@@ -49,13 +49,13 @@ OTHER = "another long password"
 
 def can_log_in(installed: Installation, password: str) -> bool:
     app = installed.app()
-    with app.app_context():
-        try:
+    try:
+        with app.app_context():
             authenticate("admin", Secret(password), None)
-        except Unauthenticated:
-            return False
-        finally:
-            end(app)
+    except Unauthenticated:
+        return False
+    finally:
+        end(app)
     return True
 
 
