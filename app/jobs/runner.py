@@ -6,6 +6,7 @@ its process goes on, and whoever claims the job next attaches to it.
 
 import logging
 import random
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -53,33 +54,23 @@ class Outcome:
 class Runner:
     """Runs jobs of one application; any number of threads may use it."""
 
-    def __init__(self, app: Flask, registry: Registry) -> None:
+    def __init__(self, app: Flask, registry: Registry, owner: str = claims.OWNER) -> None:
         self._app = app
         self._registry = registry
-        self._active: set[int] = set()
+        self._owner = owner
+        self._active: set[int] = set()  # which of our threads are at, from before the claim on
+        self._lock = threading.Lock()
 
     def run(self, job_id: int) -> bool:
         """Run this job as far as it goes. False: it is not there to be claimed, or a thread of ours still has it."""
-        if job_id in self._active:
-            return False
-        with self._app.app_context():
-            order = self._claim(job_id)
-            if order is None:
+        with self._lock:
+            if job_id in self._active:
                 return False
-            logger.info("job %s (%s) attempt %s", order.job_id, order.kind, order.attempt)
             self._active.add(job_id)
-            try:
-                self._perform(order, self._registry.get(order.kind))
-                self._registry.ended(job_id)
-            except LeaseLost:
-                logger.warning("job %s was taken up by another runner", order.job_id)
-            except OperationalError as error:
-                # Locked for long, or its disk is full: nothing true could be stored. When the lease is over, the job is
-                # taken up again, and its process on the node says how it ended.
-                logger.error("job %s is left for later, the database does not take its outcome: %s", job_id, error.orig)
-            finally:
-                self._active.discard(job_id)
-            return True
+        try:
+            return self._run(job_id)
+        finally:
+            self._active.discard(job_id)
 
     def run_next(self) -> bool:
         """Run the first job that may start or be taken up. False when there is none."""
@@ -90,7 +81,7 @@ class Runner:
     def renew_leases(self) -> None:
         """Say that the jobs that threads of this runner are busy with are not to be taken over."""
         with self._app.app_context():
-            claims.renew(claims.OWNER, sorted(self._active), self._lease_end())
+            claims.renew(self._owner, sorted(self._active), self._lease_end())
 
     def abandon_dead(self) -> None:
         """At start: jobs of dead processes of this machine need not wait for their leases to end."""
@@ -110,6 +101,23 @@ class Runner:
             for job_id in claims.held():
                 self._end_queued(job_id, Outcome(JobState.FAILED, "node_offline", NodeOffline.message))
 
+    def _run(self, job_id: int) -> bool:
+        with self._app.app_context():
+            order = self._claim(job_id)
+            if order is None:
+                return False
+            logger.info("job %s (%s) attempt %s", order.job_id, order.kind, order.attempt)
+            try:
+                self._perform(order, self._registry.get(order.kind))
+                self._registry.ended(job_id)
+            except LeaseLost:
+                logger.warning("job %s was taken up by another runner", order.job_id)
+            except OperationalError as error:
+                # Locked for long, or its disk is full: nothing true could be stored. When the lease is over, the job is
+                # taken up again, and its process on the node says how it ended.
+                logger.error("job %s is left for later, the database does not take its outcome: %s", job_id, error.orig)
+            return True
+
     def _end_queued(self, job_id: int, outcome: Outcome) -> None:
         queued = update(Job).where(Job.id == job_id, Job.state == JobState.QUEUED)
         with unit_of_work() as session:
@@ -121,14 +129,14 @@ class Runner:
     def _claim(self, job_id: int) -> JobOrder | None:
         most = claims.Most.of(self._app.config)
         with unit_of_work() as session:
-            job = claims.claim(session, job_id, claims.OWNER, self._lease_end(), most)
+            job = claims.claim(session, job_id, self._owner, self._lease_end(), most)
             if job is None:
                 return None
             self._registry.get(job.kind).on_started(job)
             return _order_of(job)
 
     def _perform(self, order: JobOrder, kind: JobKind) -> None:
-        context = JobContext(order, claims.OWNER, self._app.config["JOB_LOG_LIMIT_BYTES"])
+        context = JobContext(order, self._owner, self._app.config["JOB_LOG_LIMIT_BYTES"])
         try:
             kind.perform(context)
             self._finish(context, kind, Outcome(JobState.SUCCEEDED))
@@ -153,7 +161,7 @@ class Runner:
         release()
         context.flush()
         seconds = 0.0 if isinstance(error, ShuttingDown) else AWAY_SECONDS
-        claims.park(context.order.job_id, claims.OWNER, seconds, error.message)
+        claims.park(context.order.job_id, self._owner, seconds, error.message)
         logger.info("job %s goes on without us: %s", context.order.job_id, error.code)
 
     def _fail(self, context: JobContext, kind: JobKind, error: BareboatError) -> None:
@@ -181,7 +189,7 @@ class Runner:
 
     def _move(self, order: JobOrder, kind: JobKind, values: dict[str, Any], outcome: Outcome | None = None) -> bool:
         """The guarded update with which a running job leaves us, and what follows from it in the same transaction."""
-        mine = update(Job).where(Job.id == order.job_id, Job.state == JobState.RUNNING, Job.owner == claims.OWNER)
+        mine = update(Job).where(Job.id == order.job_id, Job.state == JobState.RUNNING, Job.owner == self._owner)
         with unit_of_work() as session:
             if not session.execute(mine.values(values)).rowcount:
                 logger.warning("job %s is not ours any more; our outcome was %s", order.job_id, values["state"])
