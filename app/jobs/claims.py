@@ -102,10 +102,10 @@ def abandon_dead() -> None:
             session.execute(theirs.values(owner=None, lease_expires_at=utcnow()))
 
 
-def held() -> list[int]:
-    """Ids of queued jobs whose node is offline."""
-    queued = select(Job.id).where(Job.state == JobState.QUEUED, is_away()).limit(CANDIDATES)
-    found = list(db.session.scalars(queued))
+def held() -> dict[int, tuple[str, str]]:
+    """Queued jobs whose node is offline: by id, the node's name and what is waited for (see `Job.waiting_for`)."""
+    queued = select(Job).where(Job.state == JobState.QUEUED, is_away()).limit(CANDIDATES)
+    found = {job.id: (job.node_name or "", job.waiting_for or "node_offline") for job in db.session.scalars(queued)}
     release()
     return found
 

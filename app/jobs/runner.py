@@ -21,8 +21,11 @@ from app.errors import (
     ActCancelled,
     ActFailed,
     ActTimedOut,
+    AuthFailed,
     BareboatError,
     ConnectionLost,
+    HostKeyMismatch,
+    HostKeyUnpinned,
     LeaseLost,
     NodeError,
     NodeOffline,
@@ -38,6 +41,7 @@ logger = logging.getLogger(__name__)
 FIRST_RETRY_SECONDS: Final = 2.0
 LONGEST_RETRY_SECONDS: Final = 300.0
 AWAY_SECONDS: Final = 5.0
+_HELD: Final = {error.code: error for error in (NodeOffline, HostKeyMismatch, HostKeyUnpinned, AuthFailed)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +102,9 @@ class Runner:
         if self._app.config["JOB_OFFLINE_POLICY"] != "fail":
             return
         with self._app.app_context():
-            for job_id in claims.held():
-                self._end_queued(job_id, Outcome(JobState.FAILED, "node_offline", NodeOffline.message))
+            for job_id, (node, code) in claims.held().items():
+                words = f"{_HELD[code].message} It is {node}: mend that, then retry (JOB_OFFLINE_POLICY is `fail`)."
+                self._end_queued(job_id, Outcome(JobState.FAILED, code, words))
 
     def _run(self, job_id: int) -> bool:
         with self._app.app_context():

@@ -18,6 +18,7 @@ from app.commands.probe import CHANGING, Facts
 from app.db import release, utcnow
 from app.errors import BareboatError, ConnectTimeout, NodeError, ShuttingDown
 from app.models import Node, NodeStatus
+from app.models.job import QUARANTINES
 from app.services import sightings
 from app.services.nodes import get_node
 from app.services.sightings import Sighting
@@ -33,6 +34,7 @@ def look(
     node_id: int, seconds: float | None = None, *, is_fresh: bool = False, only_changing: bool = False
 ) -> Sighting:
     """Round trip and facts, now, connecting where needed; every step within `seconds`, or PROBE_TIMEOUT_SECONDS.
+    A node that refused us, or showed another key, is asked over a new connection: one from before proves nothing.
     `only_changing` asks a node that was well, and is connected, for the facts that change, and keeps the others. Raises
     NotFound, ShuttingDown."""
     started_at = utcnow()
@@ -40,6 +42,7 @@ def look(
     limit = seconds or float(current_app.config["PROBE_TIMEOUT_SECONDS"])
     try:
         client = build_worker_client(node, probe_seconds=limit)
+        is_fresh = is_fresh or node.status_reason in QUARANTINES
         lasting = _lasting(node) if only_changing and client.is_connected else {}
         release()
         latency, facts = client.probe(is_fresh=is_fresh, only_changing=bool(lasting))

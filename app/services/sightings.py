@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from flask import current_app
-from sqlalchemy import Row, Table, bindparam, insert, select, update
+from sqlalchemy import Row, Table, bindparam, insert, or_, select, update
 
 from app.db import unit_of_work, utcnow
 from app.errors import (
@@ -22,6 +22,7 @@ from app.errors import (
     NodeError,
 )
 from app.models import Node, NodeStatus, Probe
+from app.models.job import QUARANTINES
 from app.services.changes_told import note_node, standing_of
 from app.services.events import SYSTEM, event
 from app.services.rebuilds import take_offered
@@ -83,12 +84,14 @@ def store(seen: Mapping[int, Sighting]) -> set[int]:
 
 
 def note_alive(node_id: int) -> None:
-    """A job has just been done there: as good as a probe for a node that is ONLINE; others are probed at once."""
+    """A job has just been done there: as good as a probe for a node that is ONLINE; others are probed at once, but for
+    those that refuse us: there it was done over a connection from before."""
     is_steady = (Node.status == NodeStatus.ONLINE) & (Node.failures == 0)
     alive = update(Node).where(Node.id == node_id, is_steady).values(last_seen_at=utcnow(), next_probe_at=_next())
     with unit_of_work() as session:
         if not session.execute(alive).rowcount:
-            session.execute(update(Node).where(Node.id == node_id).values(next_probe_at=None))
+            is_open = or_(Node.status_reason.is_(None), Node.status_reason.not_in(QUARANTINES))
+            session.execute(update(Node).where(Node.id == node_id, is_open).values(next_probe_at=None))
 
 
 def _is_steady(row: Row[Any], seen: Sighting) -> bool:

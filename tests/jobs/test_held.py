@@ -47,3 +47,18 @@ def test_a_held_job_fails_where_the_policy_says_so(
     with app.app_context():
         job = jobs.get_job(held)
         assert (job.state, job.error_code, job.project.status) == (JobState.FAILED, "node_offline", ProjectStatus.ERROR)
+
+
+@pytest.mark.parametrize("reason", ["host_key_mismatch", "host_key_unpinned", "auth_failed"])
+def test_a_job_that_fails_so_says_what_its_node_waits_for(
+    app: Flask, runtime: Runtime, held: int, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    monkeypatch.setitem(app.config, "JOB_OFFLINE_POLICY", "fail")
+    with app.app_context(), unit_of_work() as session:
+        session.execute(update(Node).values(status_reason=reason))
+    Runner(app, runtime.registry).fail_held()
+    with app.app_context():
+        job = jobs.get_job(held)
+        assert (job.error_code, job.project.error_code) == (reason, reason)
+        assert "web-1" in (job.error_message or "")
+        assert "retry" in (job.error_message or "")

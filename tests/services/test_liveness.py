@@ -282,6 +282,18 @@ def test_a_job_that_was_done_on_a_node_that_is_offline_has_it_probed(
     assert db.session.get_one(Node, node_id, populate_existing=True).status is NodeStatus.ONLINE
 
 
+@pytest.mark.parametrize("reason", ["auth_failed", "host_key_mismatch"])
+def test_a_job_that_was_done_over_an_old_connection_has_nobody_knock_where_we_are_refused(
+    fleet: Fleet, make_node: Callable[..., int], reason: str
+) -> None:
+    make_node(status=NodeStatus.OFFLINE)
+    with unit_of_work() as session:
+        session.execute(update(Node).values(next_probe_at=utcnow() + timedelta(hours=1), status_reason=reason))
+    probes.note_success(db.session.scalars(select(Node.id)).one())
+    fleet.tick()
+    assert (fleet.nodes.pings, statuses()) == ([], {NodeStatus.OFFLINE})
+
+
 def test_each_key_is_opened_once_for_all_its_nodes(fleet: Fleet, key_id: int, mocker: object) -> None:
     fleet.add(20, key_id)
     spy = mocker.spy(liveness.runtime().vault, "open")  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 import pytest
 
 from app.models import Job, JobState, NodeStatus
-from app.services import hostkeys, projects
+from app.services import hostkeys, looks, projects, sightings
 from app.services.events import SYSTEM
 from tests.support.controller_process import fresh
 from tests.support.forge import Forge
@@ -73,3 +73,17 @@ def test_after_a_refused_login_no_other_job_tries_it_until_an_admin_has_acted(
     fresh_sshd.authorize(ssh_keypair)
     assert live.probe(node_id).ok
     assert [seen(run(live, job_id))[0] for job_id in others] == [JobState.SUCCEEDED] * 2
+
+
+def test_a_connection_from_before_does_not_prove_that_a_refused_login_works_again(
+    live: Live, node_id: int, fresh_sshd: SshdServer, ssh_keypair: KeyPair, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """It is still there, and answers; what counts is whether the node lets us in now."""
+    assert live.probe(node_id).ok
+    fresh_sshd.authorize(make_keypair(tmp_path_factory.mktemp("other")))
+    sightings.store({node_id: looks.look(node_id, is_fresh=True)})
+    assert live.node(node_id).status_reason == "auth_failed"
+    assert not live.probe(node_id).ok
+    assert live.node(node_id).status_reason == "auth_failed"
+    fresh_sshd.authorize(ssh_keypair)
+    assert live.probe(node_id).ok
