@@ -43,7 +43,8 @@ class Command:
     """A program in POSIX shell text that is a *constant of ours*; values reach it as `"$1"` … and environment only.
 
     `refusals` says what this program's own exit statuses mean, as codes of `app.errors.ACT_FAILURES`. Leave it empty
-    for programs of the user: their statuses are theirs. `timeout_seconds` is kept on the node, by `timeout`.
+    for programs of the user: their statuses are theirs. `timeout_seconds` is kept on the node, by `timeout`. `note` is
+    what the node's own log says of a durable process (`notes.node_note`); nothing: it has no line there.
     """
 
     program: str
@@ -52,6 +53,7 @@ class Command:
     place: Place | None = None
     timeout_seconds: int = 60
     refusals: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    note: str = ""
 
     def script(self, nonce: str) -> str:
         """The whole script for `/bin/sh -s`; `nonce` is hexadecimal and new for every run."""

@@ -9,6 +9,8 @@ On the node a job has a folder, `ROOT/.bareboat/jobs/KEY`, 0700; that it exists 
 - `stop`    that it is being cancelled.
 - `exit`    REASON STATUS: its end, written aside and renamed. With neither this nor a guard, the process is lost.
 
+Beside `jobs`, `acts.log` has a line when a process begins and one when it ends: `Command.note`, and what came of it.
+
 Secrets of the environment are handed from process to process; they are in no file and in no argument. What of the work
 leaves its session *and* clears its environment cannot be found; only a cgroup would hold it.
 """
@@ -32,7 +34,7 @@ RUNNING: Final = "running"
 
 _BLOCK_BYTES: Final = 512
 _STOP_MARGIN_SECONDS: Final = 30
-_GUARD: Final = load_program("durable_process", "durable_guard")
+_GUARD: Final = load_program("durable_process", "notes", "durable_guard")
 _LAUNCH: Final = load_program("folders", "durable_process", "durable_launch")
 _BEGIN: Final = ("folders", "durable_begin", "durable_process")
 _START: Final = load_program(*_BEGIN, "durable_start", "durable_word")
@@ -170,4 +172,4 @@ def _work(command: Command, limits: Limits, root: ProjectsRoot) -> tuple[str, ..
     place = command.place or Place(root)
     numbers = (limits.output_bytes // _BLOCK_BYTES, command.timeout_seconds, limits.grace_seconds)
     words = (place.root, place.project or "", place.folder or "", command.program)
-    return (_GUARD, _LAUNCH, *map(str, numbers), "1" if limits.merge else "", *words, *command.arguments)
+    return (_GUARD, _LAUNCH, *map(str, numbers), "1" if limits.merge else "", command.note, *words, *command.arguments)

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy import null, select, update
 
-from app.db import db, release, unit_of_work
+from app.commands.notes import node_note
+from app.db import db, release, unit_of_work, utcnow
 from app.errors import LeaseLost
 from app.jobs.journal import Journal
 from app.models import Job, JobState
@@ -23,6 +24,7 @@ class JobOrder:
     key: str
     kind: str
     project_id: int | None
+    project_name: str | None
     node_id: int | None
     params: dict[str, Any]
     requested_by: str
@@ -50,6 +52,11 @@ class JobContext:
     def key(self) -> str:
         """Names what this attempt makes on the node: whoever takes the job up finds it by this."""
         return self.order.key
+
+    @property
+    def note(self) -> str:
+        order = self.order
+        return node_note(utcnow(), order.key, order.kind, order.project_name, order.requested_by)
 
     @property
     def is_attached(self) -> bool:

@@ -227,6 +227,7 @@ def _order_of(job: Job) -> JobOrder:
         key=job.process_key,
         kind=job.kind,
         project_id=job.project_id,
+        project_name=job.project_name,
         node_id=job.node_id,
         params=dict(job.params),
         requested_by=job.requested_by,

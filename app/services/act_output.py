@@ -21,11 +21,15 @@ class Act(Protocol):
     """Who is told about an act, and may stop it: a job's context.
 
     `key` names its process on the node: with the same key, the same process is followed again. `is_attached` says that
-    it is known to have been started, `log_offset` how many bytes of its stderr are in the log already.
+    it is known to have been started, `log_offset` how many bytes of its stderr are in the log already. `note` is for
+    the node's own log.
     """
 
     @property
     def key(self) -> str: ...
+
+    @property
+    def note(self) -> str: ...
 
     @property
     def is_attached(self) -> bool: ...

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select, update
 
 from app.commands import authorized_keys
+from app.commands.authorized_keys import Noted
 from app.commands.base import Command
 from app.db import db, release, unit_of_work
 from app.errors import ActCancelled, ActFailed, AuthFailed, ShellUnusable, WrongState
@@ -52,12 +53,13 @@ class _Change:
     old: _Key
     new: _Key
     job_key: str
+    noted: Noted
 
 
 def perform_rotation(context: JobContext) -> None:
     params, node = context.order.params, get_node(context.order.node_id or 0)
     old, new = _Key.of(get_key(params["from_key_id"])), _Key.of(get_key(params["to_key_id"]))
-    change = _Change(node.id, node.name, old, new, context.key)
+    change = _Change(node.id, node.name, old, new, context.key, Noted(node.projects_root, context.note))
     has_new = node.ssh_key_id == new.id
     if not has_new and node.ssh_key_id != old.id:
         raise WrongState(f"Node {node.name} logs in with another key by now; it is left alone.")
@@ -75,7 +77,7 @@ def _authorize(context: JobContext, change: _Change) -> None:
     target = _target(change, change.old)
     there = _run(target, authorized_keys.look(change.new.public_key, change.job_key))
     context.came_to({"new_key_was_there": there == "present"})
-    told = _run(target, authorized_keys.add(change.new.public_key, change.old.public_key, change.job_key))
+    told = _run(target, authorized_keys.add(change.new.public_key, change.old.public_key, change.job_key, change.noted))
     context.say(f"{change.new.name} is in authorized_keys beside {change.old.name} ({told}).")
     context.flush()
 
@@ -111,7 +113,7 @@ def _take_back(context: JobContext, change: _Change, over: _Key) -> None:
     if _was_there(context):
         context.say(f"{change.new.name} was in authorized_keys before, and stays.")
         return
-    told = _run(_target(change, over), authorized_keys.remove(change.new.public_key, change.job_key))
+    told = _run(_target(change, over), authorized_keys.remove(change.new.public_key, change.job_key, change.noted))
     context.say(f"{change.new.name} is taken out of authorized_keys again ({told}).")
 
 
@@ -143,7 +145,9 @@ def _remove_old(context: JobContext, change: _Change) -> None:
     if (other := _find_other_user(change)) is not None:
         context.say(f"{change.old.name} stays in authorized_keys: node {other} is the same account, and uses it.")
         return
-    told = _run(_target(change, change.new), authorized_keys.remove(change.old.public_key, change.job_key))
+    told = _run(
+        _target(change, change.new), authorized_keys.remove(change.old.public_key, change.job_key, change.noted)
+    )
     context.came_to({"changed": told == "removed"})
     context.say(f"{change.old.name} is out of authorized_keys ({told}).")
 

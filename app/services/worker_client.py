@@ -1,7 +1,7 @@
 """WorkerClient: what can be done to projects on one node. It puts commands and ssh together and knows no rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from app.commands import argv, durable, git, recovery, trash
@@ -253,7 +253,7 @@ class WorkerClient:
             self._target,
             self._root,
             act.key,
-            command,
+            replace(command, note=act.note),
             Watch(output.read, act.is_cancelled),
             limits=limits,
             offsets=offsets,

@@ -40,6 +40,17 @@ def said(node: Node, home: Path, command: Command) -> str:
     return result.stdout.decode().strip()
 
 
+def test_a_change_is_noted_where_acts_are(node: Node, home: Path, file: Path, tmp_path: Path) -> None:
+    noted = commands.Noted(str(tmp_path / "projects"), "TIME job-1 node.rotate_key - ann")
+    assert said(node, home, commands.add(NEW, OLD, "job-1", noted)) == "added"
+    (tmp_path / "projects/.bareboat").mkdir(parents=True, mode=0o700)
+    assert said(node, home, commands.add(NEW, OLD, "job-1", noted)) == "present"
+    assert said(node, home, commands.remove(NEW, "job-1", noted)) == "removed"
+    log = tmp_path / "projects/.bareboat/acts.log"
+    assert log.read_text() == "TIME job-1 node.rotate_key - ann removed\n"
+    assert (log.stat().st_mode & 0o777, (home / ".bareboat").exists()) == (0o600, False)
+
+
 ODD_FILES = {
     "no final newline": OTHER + OLD.encode(),
     "in the middle": b"# comment\n\n" + OTHER + OLD.encode() + b"\n  \n" + OTHER,

@@ -95,6 +95,14 @@ def test_a_delete_leaves_no_row_and_no_file(live: Live, node_id: int, forge: For
     job = live.finish(projects.request_delete(project.id, False, SYSTEM))
     assert (job.state, job.project_id, job.project_name) == (JobState.SUCCEEDED, None, "shop")
     assert not (live.root / "shop").exists()
+    told = [line.split(" ")[2:7] for line in (live.root / ".bareboat/acts.log").read_text().splitlines()]
+    who = SYSTEM.name
+    assert told == [
+        ["project.clone", "shop", who, "begins"],
+        ["project.clone", "shop", who, "exit", "0"],
+        ["project.delete", "shop", who, "begins"],
+        ["project.delete", "shop", who, "exit", "0"],
+    ], "the node's own log says so, too"
 
 
 def test_work_that_is_only_here_is_deleted_only_by_force(live: Live, node_id: int, forge: Forge) -> None:

@@ -69,11 +69,11 @@ class Live:
         return jobs.read_job_log(job.id, 0)[0].decode()
 
     def left_behind(self) -> list[str]:
-        """Every path below the projects root but Bareboat's own, empty working folders. What is being removed at this
-        moment is there or not; it is no error."""
+        """Every path below the projects root but Bareboat's own, empty working folders and log of acts. What is being
+        removed at this moment is there or not; it is no error."""
         names = [os.path.join(place, name) for place, folders, files in os.walk(self.root) for name in folders + files]
         found = {os.path.relpath(name, self.root) for name in names}
-        return sorted(found - {".bareboat", ".bareboat/tmp", ".bareboat/jobs"})
+        return sorted(found - {".bareboat", ".bareboat/tmp", ".bareboat/jobs", ".bareboat/acts.log"})
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-# authorized_keys.sh ACT JOB LINE [LIKE]: lines of the account's own ~/.ssh/authorized_keys. LINE and LIKE are public
-# keys, `type base64 words`. A line holds a key as sshd reads it, behind options too.
+# authorized_keys.sh ACT JOB LINE LIKE ROOT NOTE: lines of the account's own ~/.ssh/authorized_keys. LINE and LIKE are
+# public keys, `type base64 words`. A line holds a key as sshd reads it, behind options too. ROOT and NOTE: see notes.sh.
 #   look    prints `present` or `absent`
 #   add     LINE goes before the first line that holds LIKE, with that one's options; prints `added` or `present`
 #   remove  every line that holds the key of LINE goes; prints `removed` or `absent`
@@ -7,7 +7,7 @@
 LC_ALL=C
 export LC_ALL
 set -f
-act=$1 job=$2 wanted=$3 like=$4
+act=$1 job=$2 wanted=$3 like=$4 root=$5 bb_note=$6
 tab=$(printf '\t')
 cr=$(printf '\r')
 blanks=" $tab"
@@ -126,6 +126,11 @@ replace() {
   mv -f "$new" "$file" || refuse 94 'authorized_keys cannot be replaced (immutable?)'
 }
 
+# Where acts are noted, if they are.
+note_change() {
+  [ -L "$root/.bareboat" ] || last_note "$root/.bareboat/acts.log" "$1"
+}
+
 cd -P -- "${HOME:-/nowhere}" 2>/dev/null || refuse 95 'the account has no home folder'
 home=$(env pwd -P && printf x)
 home=${home%??}
@@ -150,11 +155,13 @@ case $act in
     case $first_options in *[!\ -~]*) refuse 94 'the options of the key in use hold characters that are not ASCII' ;; esac
     line=${first_options:+$first_options }$wanted
     replace with_added
+    note_change added
     printf 'added\n'
     ;;
   remove)
     [ -n "$found" ] || { printf 'absent\n'; exit 0; }
     replace without_found
+    note_change removed
     printf 'removed\n'
     ;;
 esac

@@ -1,7 +1,7 @@
-# durable_guard.sh JOB SETSID LAUNCH BLOCKS SECONDS GRACE MERGE PLACE PROJECT FOLDER PROGRAM [ARGUMENT]…, behind
+# durable_guard.sh JOB SETSID LAUNCH BLOCKS SECONDS GRACE MERGE NOTE PLACE PROJECT FOLDER PROGRAM [ARGUMENT]…, behind
 # durable_process.sh, in the job's folder: leads a session of its own, runs the work in another, and writes its end.
-bb_folder=$1 bb_setsid=$2 bb_launch=$3 bb_blocks=$4 bb_seconds=$5 bb_grace=$6 bb_merge=$7
-shift 7
+bb_folder=$1 bb_setsid=$2 bb_launch=$3 bb_blocks=$4 bb_seconds=$5 bb_grace=$6 bb_merge=$7 bb_note=$8
+shift 8
 
 run() {
   if [ -n "$bb_merge" ]; then
@@ -72,15 +72,26 @@ tidy() {
   done
 }
 
+uptime() {
+  bb_up=0
+  { read -r bb_up bb_word </proc/uptime; } 2>/dev/null
+  bb_up=${bb_up%%.*}
+}
+
 finish() {
+  bb_began=$bb_up
+  uptime
+  last_note ../../acts.log "$1 $2 after $((bb_up - bb_began)) s"
   printf '%s %s\n' "$1" "$2" 1<>end && mv -f end exit
   exit 0
 }
 
 trap : HUP INT TERM
+uptime
 boot
 look "$$" && printf '%s %s %s\n' "$$" "$bb_start" "$bb_boot" >pid.new || finish disk_full -
 ln pid.new pid || { [ -e pid ] || finish root_not_writable -; exit 1; }
+note ../../acts.log begins
 sleep "$bb_seconds" &
 bb_timer=$!
 exec 5<>status

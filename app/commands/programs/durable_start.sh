@@ -1,4 +1,4 @@
-# durable_start.sh … GUARD LAUNCH LIMIT SECONDS GRACE MERGE PLACE PROJECT FOLDER PROGRAM [ARGUMENT]…: starts the work
+# durable_start.sh … GUARD LAUNCH LIMIT SECONDS GRACE MERGE NOTE PLACE PROJECT FOLDER PROGRAM [ARGUMENT]…: starts the work
 # unless the folder of the job says that it was started before.
 
 find_setsid() {
