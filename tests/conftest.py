@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.support.forge",
     "tests.support.http_git",
     "tests.support.private_git",
+    "tests.support.writes",
     "tests.support.live",
     "tests.support.proxy",
     "tests.support.controller_process",

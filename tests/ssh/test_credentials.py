@@ -1,5 +1,6 @@
 """Git credentials with real nodes and real private git servers: they work, and leave nothing on the node."""
 
+import base64
 import logging
 import os
 import signal
@@ -27,6 +28,7 @@ from tests.support.live import Live
 from tests.support.private_git import TOKEN, USER, Certificate, PrivateGit, SshGit, add_commit
 from tests.support.processes import kill_all, pids, proc
 from tests.support.sshd import KeyPair, SshdServer, make_keypair
+from tests.support.writes import Writes
 
 pytestmark = pytest.mark.ssh
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives a node a CA store of its own, which only root may")
@@ -138,6 +140,7 @@ def test_a_scan_shows_what_a_git_server_offers_and_its_fingerprint_is_pinned(liv
 def test_a_killed_controller_leaves_no_secret_and_its_jobs_go_on(
     live: Live,
     trusting_sshd: SshdServer,
+    writes: Writes,
     ssh_keypair: KeyPair,
     ssh_git: SshGit,
     private_git: PrivateGit,
@@ -171,13 +174,14 @@ def test_a_killed_controller_leaves_no_secret_and_its_jobs_go_on(
     assert ssh_git.logins == 1
     for secret in (key, TOKEN.encode()):
         assert_nowhere(secret, live, trusting_sshd)
+        assert_never_written(secret, writes)
         assert secret.decode() not in database(live)
 
 
 @needs_root
 @pytest.mark.parametrize("how", ["killed", "cancelled"])
 def test_a_token_is_in_the_environment_of_one_call_and_gone_with_it(
-    live: Live, trusting_sshd: SshdServer, ssh_keypair: KeyPair, private_git: PrivateGit, how: str
+    live: Live, trusting_sshd: SshdServer, writes: Writes, ssh_keypair: KeyPair, private_git: PrivateGit, how: str
 ) -> None:
     arrived, go_on = hold(private_git)
     job_id = ask(live.add_node(trusting_sshd, ssh_keypair), private_git.url, add_token(private_git))
@@ -195,7 +199,19 @@ def test_a_token_is_in_the_environment_of_one_call_and_gone_with_it(
     go_on.set()
     assert fresh(job_id).state == {"killed": "FAILED", "cancelled": "CANCELLED"}[how], live.log(fresh(job_id))
     assert_nowhere(TOKEN.encode(), live, trusting_sshd)
+    assert_never_written(TOKEN.encode(), writes)
     assert TOKEN not in database(live)
+
+
+@needs_root
+def test_what_a_node_writes_and_removes_at_once_is_seen(
+    live: Live, trusting_sshd: SshdServer, writes: Writes, ssh_keypair: KeyPair
+) -> None:
+    """So that `assert_never_written` says something."""
+    target = build_target(live.node(live.add_node(trusting_sshd, ssh_keypair)))
+    text = "cd && printf 'a %s' \"$1\" >passing && rm passing && printf gone"
+    assert live.runtime.nodes.run(target, Command(text, ("s3cret",))).stdout == b"gone"
+    assert writes.holding(b"a s3cret") == [f"{trusting_sshd.home}/passing"]
 
 
 def test_a_redirect_or_a_rewritten_address_gets_no_token(
@@ -262,6 +278,13 @@ def assert_nowhere(needle: bytes, live: Live, server: SshdServer, *, environment
         assert with_environment(needle) == []
     files = [path for folder in (live.root, server.home) for path in folder.rglob("*") if path.is_file()]
     assert [path for path in files if needle in path.read_bytes()] == []
+
+
+def assert_never_written(needle: bytes, writes: Writes) -> None:
+    """Not even for a moment, on any disk of the node; as it stands, in hexadecimal, or as a header has it."""
+    forms = needle, needle.hex().encode(), base64.b64encode(USER.encode() + b":" + needle)
+    assert [writes.holding(form) for form in forms] == [[], [], []]
+    assert writes.holding(b" begins\n"), "the job's own line was seen"
 
 
 def with_environment(needle: bytes) -> list[int]:

@@ -35,6 +35,7 @@ from tests.support.processes import pids, proc
 from tests.support.pushes import FORGES
 from tests.support.receivers import Receiver
 from tests.support.sshd import KeyPair, SshdServer
+from tests.support.writes import Writes
 
 pytestmark = [
     pytest.mark.ssh,
@@ -214,6 +215,7 @@ def path_of(rule: Rule) -> str:
 def test_none_of_the_planted_secrets_is_found_anywhere(
     run: Run,
     trusting_sshd: SshdServer,
+    writes: Writes,
     ssh_keypair: KeyPair,
     ssh_git: SshGit,
     private_git: PrivateGit,
@@ -238,7 +240,9 @@ def test_none_of_the_planted_secrets_is_found_anywhere(
     mistype(run)
     assert arguments
     node = [path for folder in (run.live.root, trusting_sshd.home) for path in folder.rglob("*") if path.is_file()]
-    places = {str(path): path.read_bytes() for path in node} | answers(run, browser)
+    places = {f"was in {path}": text for path, text in writes.places().items()}
+    assert "was in" in str(found({"what is no secret": private_git.url}, places)), "all that was written is searched"
+    places |= {str(path): path.read_bytes() for path in node} | answers(run, browser)
     places |= {"database": database(run.app), "log": caplog.text.encode(), "arguments": b"\n".join(arguments)}
     assert found(run.planted, places) == []
     assert found({"what is no secret": USER}, places), "the search does find"
