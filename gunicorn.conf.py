@@ -15,6 +15,11 @@ threads = 16
 graceful_timeout = 10
 keepalive = 5
 proc_name = "bareboat"
+# By itself gunicorn believes what any sender on loopback, or at a socket file, says of schemes and paths. Proxies are
+# counted by TRUSTED_PROXIES, and by nothing else.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 control_socket_disable = True  # newer gunicorns would make a socket in the user's home
 
 

@@ -3,12 +3,11 @@
 from typing import Any, Final
 
 from flask import current_app, request
-from flask_limiter.util import get_remote_address
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.api.answers import LOCATION, made
 from app.api.blueprint import Blueprint
-from app.edge.identity import actor, limiter
+from app.edge.identity import actor, limiter, sender
 from app.schemas.hooks import (
     HookCreateSchema,
     HookDeliverySchema,
@@ -34,13 +33,13 @@ def _rate() -> str:
     return str(current_app.config["HOOK_RATE_LIMIT"])
 
 
-def _sender() -> str:
-    return f"{get_remote_address()} {request.path[:128]}"
+def _sender_to_hook() -> str:
+    return f"{sender()} {request.path[:128]}"
 
 
 @blueprint.post("/hooks/<string(maxlength=128):token>")
 @limiter.limit(ADDRESS_RATE)
-@limiter.limit(_rate, key_func=_sender)
+@limiter.limit(_rate, key_func=_sender_to_hook)
 @blueprint.response(202, HookReceiptSchema)
 @blueprint.alt_response(403, response="FORBIDDEN")
 @blueprint.alt_response(404, response="NOT_FOUND")

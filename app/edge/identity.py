@@ -4,6 +4,7 @@ A request with an `Authorization` header is judged by that header alone; every o
 carry the CSRF token of its session.
 """
 
+import ipaddress
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
@@ -12,7 +13,6 @@ from typing import Any, Final, TypeVar
 from flask import Flask, Request, abort, current_app, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_login import LoginManager, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFProtect
 
@@ -26,11 +26,25 @@ from app.services.sessions import Browser
 BACKGROUND_HEADER: Final = "X-Background"  # a page that refreshes itself does not keep an idle session alive
 FORMS: Final = frozenset({"", "application/x-www-form-urlencoded", "multipart/form-data"})
 WITHOUT_SECOND_FACTOR: Final = frozenset({"web.show_account", "web.begin_second_factor", "web.confirm_second_factor"})
+_SUBSCRIBER_BITS: Final = 64
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+def sender() -> str:
+    """Who is counted as one: an address, or, of IPv6, the network that one subscriber has whole (RFC 6177)."""
+    text = request.remote_addr or "unknown"
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return text[:64]
+    if isinstance(address, ipaddress.IPv4Address) or address.ipv4_mapped:
+        return str(address)
+    return str(ipaddress.ip_network((address, _SUBSCRIBER_BITS), strict=False))
+
 
 login_manager = LoginManager()
 csrf = CSRFProtect()
-limiter = Limiter(get_remote_address, storage_uri="memory://")
+limiter = Limiter(sender, storage_uri="memory://")
 
 
 def init_app(app: Flask) -> None:

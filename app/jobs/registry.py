@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.jobs.context import JobContext, JobOrder
-from app.models import Job
+from app.models import Job, Role
 
 
 def _nothing(job: Job) -> None:
@@ -26,7 +26,8 @@ class JobKind:
     `on_queued`, `on_started` and `on_ended` run inside the transaction that moves the job's state, so that the rows
     of other nouns (a project's status) move with it or not at all. They must not speak to a node. `clean_up` is called
     when an attempt's outcome is stored; it removes what the attempt left on the node, and may raise NodeError.
-    `is_repeatable`: doing it again after a failure that may pass does no harm.
+    `is_repeatable`: doing it again after a failure that may pass does no harm. `role`: who may ask for it, again or to
+    stop.
     """
 
     name: str
@@ -36,6 +37,7 @@ class JobKind:
     on_ended: Callable[[Job], None] = _nothing
     clean_up: Callable[[JobOrder], None] = _leave
     is_repeatable: bool = False
+    role: Role = Role.OPERATOR
 
 
 class Registry:
@@ -52,3 +54,7 @@ class Registry:
 
     def get(self, name: str) -> JobKind:
         return self._kinds[name]
+
+    def names_above(self, role: Role) -> frozenset[str]:
+        """Of the kinds that this role may not ask for."""
+        return frozenset(name for name, kind in self._kinds.items() if not role.includes(kind.role))

@@ -7,7 +7,8 @@ exactly as the setting does. Asking keeps the rules of `outgoing`: no redirect, 
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -33,8 +34,11 @@ _KEPT_SECONDS: Final = 3600.0
 _KEYS_SECONDS: Final = 60.0  # the soonest that keys are fetched again for one that is not among them
 _FAILED_SECONDS: Final = 5.0  # so long nobody waits anew for an issuer that has just not answered
 _ASK_SECONDS: Final = 6.0
+_MOST_WAITING: Final = 4  # of the threads that serve pages: an issuer that is silent does not silence the others
 _CLOCK_SECONDS: Final = 60  # by so much two clocks may differ
 _NOT_KNOWN: Final = ("invalid_client", "unauthorized_client")  # RFC 6749, 5.2
+# What comes of an answer that is not what it should be: another type, another encoding, a crowd of brackets.
+_NONSENSE: Final = (JoseError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 _KINDS: Final = ("RSA", "EC")  # an issuer may have keys for other things too
 _ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
@@ -86,6 +90,10 @@ def _usable(keys: Mapping[str, Any]) -> Any:
     return {"keys": known}
 
 
+def _is_fresh(kept: _Kept) -> bool:
+    return time.monotonic() - kept.at <= _KEPT_SECONDS
+
+
 def find_issuer() -> "Issuer | None":
     issuer: Issuer | None = current_app.extensions[_EXTENSION]
     return issuer
@@ -97,6 +105,7 @@ class Issuer:
     def __init__(self, settings: OidcSettings) -> None:
         self.settings = settings
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_MOST_WAITING)
         self._kept: _Kept | None = None
         self._failed: tuple[float, IssuerUnavailable] | None = None
 
@@ -111,20 +120,17 @@ class Issuer:
     def redeem(self, code: str, attempt: Attempt) -> dict[str, Any]:
         """The claims of the ID token that the code stands for, every one of them checked."""
         metadata = self._known().metadata
+        wanted = {"code": code, "grant_type": "authorization_code", "code_verifier": attempt.verifier}
         try:
-            said = self._client(metadata).fetch_token(
-                metadata["token_endpoint"],
-                code=code,
-                grant_type="authorization_code",
-                code_verifier=attempt.verifier,
-            )
+            with self._place():
+                said = self._client(metadata).fetch_token(metadata["token_endpoint"], **wanted)
         except AuthlibBaseError as error:
             if error.error in _NOT_KNOWN:
                 raise IssuerUnavailable(
                     "The login server does not know Bareboat; an admin compares OIDC_CLIENT_ID and OIDC_CLIENT_SECRET."
                 ) from error
             raise LoginRefused("The login server does not take the code; log in again.") from error
-        except ValueError as error:
+        except _NONSENSE as error:
             raise IssuerUnavailable("The login server's answer is not understood; an admin looks there.") from error
         return self._claims(said, attempt.nonce)
 
@@ -144,7 +150,7 @@ class Issuer:
             token = self._decoded(str(said.get("id_token", "")))
             claims = CodeIDToken(token.claims, token.header, options, params)
             claims.validate(leeway=_CLOCK_SECONDS)
-        except (JoseError, ValueError, TypeError, KeyError) as error:
+        except _NONSENSE as error:
             raise LoginRefused("The login server's answer does not prove who you are; log in again.") from error
         return dict(claims)
 
@@ -165,13 +171,25 @@ class Issuer:
                 self._kept = None
 
     def _known(self) -> _Kept:
-        with self._lock:
-            now = time.monotonic()
-            if self._failed and now - self._failed[0] < _FAILED_SECONDS:
+        kept = self._kept
+        if kept is not None and _is_fresh(kept):
+            return kept
+        with self._place(), self._lock:
+            if self._failed and time.monotonic() - self._failed[0] < _FAILED_SECONDS:
                 raise IssuerUnavailable(self._failed[1].message)
-            if self._kept is None or now - self._kept.at > _KEPT_SECONDS:
+            if self._kept is None or not _is_fresh(self._kept):
                 self._kept = self._fetched()
             return self._kept
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Anybody may begin a login, and whoever asks waits: for a few there is room."""
+        if not self._places.acquire(blocking=False):
+            raise IssuerUnavailable("Many logins wait for the login server just now; try again in a moment.")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def _fetched(self) -> _Kept:
         try:
@@ -180,7 +198,7 @@ class Issuer:
         except IssuerUnavailable as error:
             self._failed = time.monotonic(), error
             raise
-        except (JoseError, ValueError, TypeError, KeyError) as error:
+        except _NONSENSE as error:
             self._failed = time.monotonic(), IssuerUnavailable("The login server's keys are not understood.")
             raise self._failed[1] from error
         self._failed = None
@@ -206,7 +224,7 @@ class Issuer:
         answer = self._ask(Ask("GET", self._endpoint(url, "address"), {"Accept": "application/json"}))
         try:
             said = json.loads(answer.body) if answer.status == HTTPStatus.OK else None
-        except ValueError:
+        except (ValueError, RecursionError):
             said = None
         if not isinstance(said, dict):
             raise IssuerUnavailable(f"The login server's answer is not understood (status {answer.status}).")

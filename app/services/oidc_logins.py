@@ -10,10 +10,10 @@ from sqlalchemy.exc import IntegrityError
 from app.db import db, unit_of_work
 from app.errors import Invalid, LoginRefused
 from app.models import OidcIdentity, Role, User
-from app.services.events import SYSTEM, Actor, changes, event, record
+from app.services.events import SYSTEM, Actor, changes, event
 from app.services.oidc import Attempt, Issuer
 from app.services.oidc_settings import OidcSettings
-from app.services.refusals import NOBODY, nobody
+from app.services.refusals import NOBODY, Refusal, nobody, note
 from app.services.users import clean_name
 
 _SUBJECT_LIMIT: Final = 255  # OpenID Connect Core 1.0, 2
@@ -28,7 +28,7 @@ def log_in(issuer: Issuer, attempt: Attempt | None, answer: Mapping[str, str], a
         subject = f"OIDC user {_shown(claims.get(issuer.settings.username_claim))}"
         return _admit(claims, issuer.settings, address)
     except LoginRefused as error:
-        record(nobody(address), "user.login", subject, "refused", error.message)
+        note(Refusal(nobody(address), "user.login", subject, error.code, error.message, is_login=True))
         raise
 
 

@@ -15,11 +15,12 @@ from app.db import release
 from app.errors import ActFailed, ActTimedOut, BareboatError
 from app.jobs.context import JobContext, JobOrder
 from app.jobs.journal import log_size, read_log
-from app.models import Job, JobState, Node
+from app.jobs.registry import JobKind
+from app.models import Job, JobState, Node, Role
 from app.services.act_output import StepsOutput
 from app.services.nodes import find_node, get_node
 from app.services.playbook_jobs import ensure_may_have, node_steps, project_steps
-from app.services.project_acts import act_kind, settle_command, syncing
+from app.services.project_acts import act_kind, noting_refusals, settle_command, syncing
 from app.services.project_commands import find_head, output_limit
 from app.services.projects import get_project
 from app.services.runtime import runtime
@@ -124,5 +125,11 @@ def _clean_up_home(order: JobOrder) -> None:
 
 KINDS = (
     act_kind("project.playbook", perform_project_playbook, False, on_started=syncing, on_ended=settle_command),
-    act_kind("node.playbook", perform_node_playbook, False, clean_up=_clean_up_home, on_ended=_settle_node),
+    JobKind(
+        "node.playbook",
+        noting_refusals(perform_node_playbook),
+        clean_up=_clean_up_home,
+        on_ended=_settle_node,
+        role=Role.ADMIN,
+    ),
 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 
 from app.db import db, release, unit_of_work, utcnow
 from app.errors import ACT_FAILURES
@@ -49,11 +49,13 @@ def count_queued(filters: dict[str, Any]) -> int:
 
 
 def request_cancel_queued(filters: dict[str, Any], actor: Actor) -> int:
-    """Cancel all that wait now and fit; returns how many. What runs goes on, also what starts at this moment."""
+    """Cancel all that wait now, fit, and are of kinds that the actor may ask for; returns how many. What runs goes on,
+    also what starts at this moment."""
+    is_ours = Job.kind.not_in(runtime().registry.names_above(actor.role))
     last = db.session.scalar(select(func.max(Job.id))) or 0
     release()
     count = 0
-    while found := _waiting(filters, Job.id <= last):
+    while found := _waiting(filters, and_(Job.id <= last, is_ours)):
         with unit_of_work() as session:
             cancelled = [job for job in found if cancel_if_queued(session, job.id)]
             session.add_all(event_of_job(actor, "job.cancel", job) for job in cancelled)

@@ -24,19 +24,25 @@ WINDOW_SECONDS: Final = 60
 PER_ACTOR: Final = 60
 PER_ADDRESS: Final = 5
 WITHOUT_LOGIN: Final = 20
+LOGINS: Final = 300
 PATIENCE_MS: Final = 500
 _MOST_TOLD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """`subject`: what was asked, without any value that was sent; `code`: the error's; `detail`: a sentence of ours."""
+    """`subject`: what was asked, without any value that was sent; `code`: the error's; `detail`: a sentence of ours.
+
+    `is_login`: each of them becomes an event, as each of a known user does: an unknown name takes no less time. Only a
+    crowd of senders comes to the limit of these.
+    """
 
     actor: Actor
     action: str
     subject: str
     code: str
     detail: str | None = None
+    is_login: bool = False
 
 
 def nobody(address: str | None) -> Actor:
@@ -64,9 +70,11 @@ class Tally:
         self._end = self._clock() + WINDOW_SECONDS
         self._more: dict[tuple[str, ...], int] = {}
         self._senders: Counter[tuple[str, ...]] = Counter()
-        self._beyond = 0
+        self._beyond = self._logins = 0
 
     def _is_first(self, refusal: Refusal) -> bool:
+        if refusal.is_login:
+            return self._is_login_told()
         sender = (refusal.actor.name, refusal.actor.address or "")
         key = (*sender, refusal.subject, refusal.code)
         if key in self._more:
@@ -78,6 +86,11 @@ class Tally:
         self._more[key] = 0
         self._senders[sender] += 1
         return True
+
+    def _is_login_told(self) -> bool:
+        self._logins += 1
+        self._beyond += self._logins > LOGINS
+        return self._logins <= LOGINS
 
     def _is_beyond(self, sender: tuple[str, ...]) -> bool:
         """Whoever has not logged in can invent senders: all of them together have a limit too."""

@@ -182,4 +182,4 @@ def _settle(job: Job) -> None:
         job.exit_status = 0
 
 
-KINDS = (JobKind(KIND, noting_refusals(perform_rotation), on_ended=_settle, is_repeatable=True),)
+KINDS = (JobKind(KIND, noting_refusals(perform_rotation), on_ended=_settle, is_repeatable=True, role=Role.ADMIN),)

@@ -166,7 +166,9 @@ def jobs_under_way(run_id: int) -> list[int]:
 
 def request_cancel(run_id: int, actor: Actor) -> Run:
     """No further job is begun, what waits is cancelled, what runs is asked to stop."""
-    if get_run(run_id).is_finished:
+    run = get_run(run_id)
+    _ensure_role(get_run_kind(run.kind), run.kind, actor)
+    if run.is_finished:
         raise WrongState(f"Run {run_id} has ended already.")
     still_goes = update(Run).where(Run.id == run_id, Run.state == RunState.RUNNING, Run.cancel_requested_at.is_(None))
     with unit_of_work() as session:

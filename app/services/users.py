@@ -15,7 +15,7 @@ from app.models import Role, User
 from app.secrets import Secret
 from app.services.events import Actor, changes, event, record
 from app.services.paging import Page, paginate
-from app.services.refusals import nobody
+from app.services.refusals import Refusal, nobody, note
 
 MIN_PASSWORD_LENGTH: Final = 10
 _hasher: Final = PasswordHasher()
@@ -89,8 +89,7 @@ def authenticate(name: str, password: Secret, address: str | None) -> User:
     user = db.session.scalar(select(User).where(User.name == name))
     is_right = _verify((user and user.password_hash) or _DUMMY_HASH, password)
     if user is None or not user.has_password or not is_right or not user.is_active:
-        asker = Actor(user.name, Role.VIEWER, address) if user else nobody(address)
-        record(asker, "user.login", f"user {user.name}" if user else "a name that no user has", "refused")
+        _note_failure(user, address)
         raise Unauthenticated("The name or the password is wrong.")
     return user
 
@@ -140,6 +139,13 @@ def _ensure_admin_left() -> None:
     is_admin = (User.role == Role.ADMIN) & User.is_active.is_(True)
     if not db.session.scalar(select(func.count()).select_from(User).where(is_admin)):
         raise WrongState("This would leave no active admin; make another user admin first.")
+
+
+def _note_failure(user: User | None, address: str | None) -> None:
+    if user is None:
+        note(Refusal(nobody(address), "user.login", "a name that no user has", Unauthenticated.code, is_login=True))
+    else:
+        record(Actor(user.name, Role.VIEWER, address), "user.login", f"user {user.name}", "refused")
 
 
 def _verify(password_hash: str, password: Secret) -> bool:

@@ -18,6 +18,8 @@ from app.web.forms import Form
 
 _PENDING: Final = "password_was_right"
 _PENDING_SECONDS: Final = 300
+# Whoever has the password goes on guessing codes: of three that count among a million, so many are no danger.
+_CODES_RATE: Final = "30 per hour"
 
 
 def login_rate() -> str:
@@ -72,6 +74,7 @@ def ask_code() -> str | Response:
 @web.post("/login/code")
 @limiter.limit(login_rate, deduct_when=is_refused)
 @limiter.limit(login_rate, key_func=_pending_account, deduct_when=is_refused)
+@limiter.limit(_CODES_RATE, key_func=_pending_account, deduct_when=is_refused)
 def send_code() -> tuple[str, int] | Response:
     user, wanted = _pending_user(), str(session.get(_PENDING, {}).get("next", ""))
     if user is None:

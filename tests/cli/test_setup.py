@@ -1,7 +1,12 @@
 import stat
+from pathlib import Path
 
 from flask.cli import FlaskGroup
+from sqlalchemy import select
 
+from app.db import db
+from app.models import Installation as Installed
+from app.models import User
 from tests.cli.conftest import PASSWORD, Installation, end
 from tests.support.databases import IS_POSTGRESQL
 
@@ -69,5 +74,28 @@ def test_no_command_is_hidden_by_one_of_flask_s_own(bare: Installation) -> None:
     app = bare.app()
     try:
         assert set(app.cli.commands) & set(FlaskGroup().commands) == set()
+    finally:
+        end(app)
+
+
+def test_two_new_installations_share_no_secret(bare: Installation, template: Path) -> None:
+    """CVE-2022-29186: what an image brought along was the same key everywhere."""
+    one, other = bare.ok("init"), Installation(template)
+    assert "password: " in one
+    contents = [
+        {path.name: path.read_bytes() for path in home.rglob("*") if path.is_file()} for home in (bare.home, other.home)
+    ]
+    assert "master.key" in contents[0]
+    assert [name for name in contents[0] if contents[0][name] and contents[0][name] == contents[1].get(name)] == []
+    assert [secrets_in(installation) & secrets_in(other) for installation in (bare,)] == [set()]
+
+
+def secrets_in(installation: Installation) -> set[str]:
+    """What must not be the same elsewhere: hashes, sealed texts, the key of the cookies."""
+    app = installation.app()
+    try:
+        with app.app_context():
+            hashes = set(db.session.scalars(select(User.password_hash)))
+            return hashes | set(db.session.scalars(select(Installed.canary))) | {repr(app.config["SECRET_KEY"])}
     finally:
         end(app)

@@ -1,5 +1,6 @@
 """Text from nodes and repositories is shown, and does nothing."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -117,3 +118,16 @@ def _set(app: Flask, kind: type[Any], row_id: int, **values: Any) -> None:
         row = session.get_one(kind, row_id)
         for name, value in values.items():
             setattr(row, name, value)
+
+
+OSC_8 = "\x1b]8;;javascript:alert(1)\x07click\x1b]8;;\x07 \x1b[31m<b onmouseover=alert(1)>red</b>\x1b[0m \x1b[2J\x9b31m"
+
+
+def test_links_and_colours_of_a_terminal_become_no_markup(vera: Person, write_log: Callable[[bytes], int]) -> None:
+    """CVE-2021-3377: what turned colours into HTML turned links into script."""
+    job_id = write_log(OSC_8.encode())
+    page = vera.get(f"/jobs/{job_id}").text
+    assert "\x1b" not in page
+    assert "\x9b" not in page
+    assert re.search(r"<a[^>]*javascript:|<b onmouseover", page) is None
+    assert "&lt;b onmouseover" in page

@@ -3,10 +3,18 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from flask import Flask
+from pytest_mock import MockerFixture
+from sqlalchemy import select
 
+from app.db import db
 from app.edge.identity import limiter
-from app.services.users import get_user_by_name
+from app.errors import Unauthenticated
+from app.models import Event
+from app.secrets import Secret
+from app.services import refusals
+from app.services.users import authenticate, get_user_by_name
 from tests.support.application import PASSWORD
 from tests.web.conftest import Person, said, token_in
 
@@ -72,3 +80,30 @@ def test_an_account_is_guessed_at_no_faster_from_many_addresses(make_app: Callab
     knocks = [{"REMOTE_ADDR": f"192.0.2.{number}"} for number in range(3)]
     answers = [client.post("/login", data=form, environ_overrides=knock) for knock in knocks]
     assert [answer.status_code for answer in answers] == [401, 401, 429]
+
+
+def test_a_subscriber_s_whole_network_is_one_sender(make_app: Callable[..., Flask]) -> None:
+    """Of IPv6 whoever has one address has 2**64 of them."""
+    client = make_app(RATELIMIT_ENABLED=True, LOGIN_RATE_LIMIT="2 per minute").test_client()
+    limiter.reset()
+    token = token_in(client.get("/login"))
+    addresses = ["2001:db8::1", "2001:db8::2:1", "2001:db8::3", "2001:db8:0:1::1", "::ffff:192.0.2.1", "192.0.2.2"]
+    answers = [
+        client.post(
+            "/login",
+            data={"name": f"nobody-{number}", "password": "wrong", "csrf_token": token},
+            environ_overrides={"REMOTE_ADDR": address},
+        )
+        for number, address in enumerate(addresses)
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401, 429, 401, 401, 401]
+
+
+def test_a_crowd_that_guesses_names_does_not_fill_the_audit_log(app: Flask, mocker: MockerFixture) -> None:
+    mocker.patch.object(refusals, "LOGINS", 3)
+    with app.app_context():
+        for number in range(6):
+            with pytest.raises(Unauthenticated):
+                authenticate(f"nobody-{number}", Secret("a guess of mine"), f"192.0.2.{number}")
+        told = db.session.scalars(select(Event.subject).where(Event.action == "user.login")).all()
+    assert told == ["a name that no user has"] * 3

@@ -1,14 +1,17 @@
 """The issuer is away, slow, or not who it should be; and settings of it that do not fit together."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask import Flask
 from pytest_mock import MockerFixture
 
-from app.errors import SettingsWrong
+from app.errors import DeliveryFailed, SettingsWrong
 from app.services import oidc
+from app.services.outgoing import Answer
 from tests.support import receivers
 from tests.support.application import PASSWORD
 from tests.support.fakes import FakeServer
@@ -132,3 +135,83 @@ def test_settings_that_do_not_fit_together_stop_the_start(
 ) -> None:
     with pytest.raises(SettingsWrong, match=named):
         bare_app(**issuer.settings | wrong)
+
+
+@pytest.mark.parametrize(
+    "said_of_keys",
+    [
+        [],
+        "x",
+        {"keys": 5},
+        {"keys": [5]},
+        {"keys": [{"kty": "RSA", "n": 5, "e": 1}]},
+        {"keys": [{"kty": ["RSA"]}]},
+        {"keys": [{"kty": "EC", "crv": "P-256", "x": "", "y": ""}]},
+    ],
+    ids=str,
+)
+def test_keys_that_are_none_are_an_issuer_that_is_not_understood(
+    issuer: FakeIssuer, set_up: SetUp, mocker: MockerFixture, said_of_keys: Any
+) -> None:
+    mocker.patch.object(issuer, "_keys", return_value=said_of_keys)
+    answer = set_up().test_client().get("/login/oidc")
+    assert (answer.status_code, "not understood" in said(answer)) == (503, True)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        [],
+        "error",
+        1,
+        None,
+        {"id_token": {}},
+        {"id_token": "a.b.c"},
+        {"id_token": "x" * 60_000},
+        {"id_token": "x", "expires_in": []},
+        {"error": []},
+        {"error": {"a": 1}},
+    ],
+    ids=lambda token: str(token)[:40],
+)
+def test_a_token_that_is_none_lets_nobody_in(
+    issuer: FakeIssuer, site: Flask, mocker: MockerFixture, token: Any
+) -> None:
+    mocker.patch.object(issuer, "redeem", return_value=(200, token))
+    assert enter(site, issuer)[1].status_code in (401, 503)
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/jwks", "/token"])
+def test_a_crowd_of_brackets_is_no_fault_of_ours(
+    issuer: FakeIssuer, set_up: SetUp, mocker: MockerFixture, path: str
+) -> None:
+    """As many as the limit of 64 KiB leaves room for."""
+    real, crowd = oidc.ask, Answer(200, b"[" * 60_000)
+    mocker.patch.object(oidc, "ask", lambda what, *a, **b: crowd if what.url.target == path else real(what, *a, **b))
+    client = set_up().test_client()
+    answer = client.get("/login/oidc")
+    if path == "/token":
+        answer = client.get(issuer.authorize(str(answer.location)))
+    assert answer.status_code == 503
+
+
+def test_an_issuer_that_is_silent_does_not_take_every_thread(
+    issuer: FakeIssuer, set_up: SetUp, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(oidc, "_MOST_WAITING", 1)
+    is_asked, goes_on = threading.Event(), threading.Event()
+
+    def wait(*_: Any, **__: Any) -> Any:
+        is_asked.set()
+        goes_on.wait(60)
+        raise DeliveryFailed("It did not answer in time.")
+
+    mocker.patch.object(oidc, "ask", wait)
+    site = set_up()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(site.test_client().get, "/login/oidc")
+        assert is_asked.wait(60)
+        second = site.test_client().get("/login/oidc")
+        goes_on.set()
+        assert first.result(60).status_code == 503
+    assert (second.status_code, "try again in a moment" in said(second)) == (503, True)

@@ -138,3 +138,15 @@ def test_an_admin_without_one_gets_to_the_account_only_where_it_is_demanded(
     assert otto.get("/nodes").status_code == 200
     set_up(app, "admin")
     assert ada.get(path).status_code == 200
+
+
+def test_codes_are_not_guessed_at_for_hours(make_app: Callable[..., Flask]) -> None:
+    """Three of a million count at a time: as many guesses as at a password would find one within weeks."""
+    app = make_app(RATELIMIT_ENABLED=True, LOGIN_RATE_LIMIT="1000 per minute")
+    limiter.reset()
+    set_up(app, "viewer")
+    client = app.test_client()
+    send_password(client)
+    form = {"code": "000000", "csrf_token": token_in(client.get("/login/code"))}
+    statuses = [client.post("/login/code", data=form).status_code for _ in range(31)]
+    assert statuses == [401] * 30 + [429]

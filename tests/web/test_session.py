@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
 from pytest_mock import MockerFixture
 
 from app.edge.identity import limiter
@@ -127,3 +128,33 @@ def test_a_page_that_refreshes_itself_is_sent_to_the_login(app: Flask) -> None:
 
 def test_a_page_that_refreshes_itself_does_not_keep_the_session_alive(vera: Person) -> None:
     assert vera.get("/nodes", headers={"X-Background": "1"}).headers.get("Set-Cookie") is None
+
+
+KNOWN_KEYS = [
+    "dev",
+    "changeme",
+    "\x02\x01thisismyscretkey\x01\x02\\e\\y\\y\\h",
+    "CHANGE_ME_TO_A_COMPLEX_RANDOM_SECRET",
+]
+
+
+@pytest.mark.parametrize("key", KNOWN_KEYS)
+def test_a_cookie_signed_with_a_key_that_everybody_knows_is_nobody_s(app: Flask, vera: Person, key: str) -> None:
+    """CVE-2023-27524: the key of the documentation was left in place."""
+    cookie = vera.client.get_cookie("bareboat_session")
+    assert cookie is not None
+    forger = Flask("forger")
+    signer = SecureCookieSessionInterface()
+    with vera.client.session_transaction() as session:
+        inside = dict(session)
+    forger.secret_key = key
+    forged = signer.get_signing_serializer(forger)
+    assert forged is not None
+    thief = app.test_client()
+    thief.set_cookie("bareboat_session", forged.dumps(inside))
+    assert thief.get("/nodes").location.startswith("/login")
+    forger.secret_key = app.config["SECRET_KEY"]
+    real = signer.get_signing_serializer(forger)
+    assert real is not None
+    thief.set_cookie("bareboat_session", real.dumps(inside))
+    assert thief.get("/nodes").status_code == 200, "what this test forges is taken when the key is right"
