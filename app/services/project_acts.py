@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from flask import current_app
 
@@ -241,9 +242,9 @@ def act_kind(
     perform: Callable[[JobContext], None],
     is_repeatable: bool = True,
     clean_up: Callable[[JobOrder], None] = clean_up,
-    **hooks: Callable[[Job], None],
+    **more: Any,
 ) -> JobKind:
-    return JobKind(name, noting_refusals(perform), clean_up=clean_up, is_repeatable=is_repeatable, **hooks)
+    return JobKind(name, noting_refusals(perform), clean_up=clean_up, is_repeatable=is_repeatable, **more)
 
 
 syncing = _set_status(ProjectStatus.SYNCING)
