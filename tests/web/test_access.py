@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
+from app.edge.identity import limiter
 from app.models import Role
-from tests.web.conftest import Person
+from tests.web.conftest import Person, token_in
 from tests.web.test_every_page import OPEN
 
 MISSING_ID = 999_999
@@ -54,6 +55,17 @@ def test_nobody_is_let_in_by_any_page_or_form(app: Flask) -> None:
     assert len(answers) > 80
     let_in = {key for key, answer in answers.items() if not is_refused(key[0], answer.status_code, answer.location)}
     assert let_in == set()
+
+
+def test_nobody_is_let_in_by_a_form_s_token_of_a_visitor(make_app: Callable[..., Flask]) -> None:
+    """Whoever has seen the login has a session, and a token for its forms; limits are asked before roles."""
+    site = make_app(RATELIMIT_ENABLED=True)
+    limiter.reset()
+    visitor = site.test_client()
+    form = {"csrf_token": token_in(visitor.get("/login"))}
+    answers = {path: visitor.post(path, data=form) for _, method, path, _ in rules_of(site) if method == "POST"}
+    assert len(answers) > 60
+    assert {path: answer.status_code for path, answer in answers.items() if answer.location != "/login"} == {}
 
 
 def is_refused(method: str, status: int, location: str | None) -> bool:
