@@ -36,6 +36,8 @@ class Defaults:
     JOB_LOG_LIMIT_BYTES = 10 * MIB
     JOB_LEASE_SECONDS = 60
     MAX_JOBS_PER_NODE = 4
+    MAX_QUEUED_JOBS = 10_000
+    MAX_QUEUED_JOBS_PER_USER = 5_000
     MAX_JOBS = 100  # of all runners of this installation together
     JOB_OFFLINE_POLICY = "hold"  # or "fail": what becomes of queued jobs when their node goes offline
     JOB_SWEEP_SECONDS = 5

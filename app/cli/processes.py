@@ -26,7 +26,7 @@ def process(name: str, start: Callable[[Flask], Any], stop: Callable[[Flask], No
 
     def serve() -> None:
         ensure_servable()
-        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy, not of the app
         log_to_stderr()
         if name == "runner":
             _limit_memory(app.config["RUNNER_MEMORY_MIB"])

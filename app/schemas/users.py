@@ -51,7 +51,7 @@ class CodeFormSchema(StrictSchema):
     code = Text(required=True, maximum=64)
 
 
-class FactorOffFormSchema(PasswordOnlyFormSchema):
+class PasswordAndCodeFormSchema(PasswordOnlyFormSchema):
     code = Text(required=True, maximum=64)
 
 

@@ -45,7 +45,7 @@ class Courier:
             return not self._busy
 
     def tick(self) -> None:
-        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy, not of the app
         for channel_id in self._due_channels():
             if self._take(channel_id):
                 name = f"courier-{channel_id}"

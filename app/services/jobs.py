@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, lazyload
@@ -17,8 +18,6 @@ from app.services.queue import cancel_if_queued
 from app.services.runtime import runtime
 
 LOG_READ_LIMIT = 1024 * 1024
-MOST_QUEUED = 10_000
-MOST_QUEUED_BY_ONE = 5_000
 _SORTABLE = {"id": Job.id, "created_at": Job.created_at, "finished_at": Job.finished_at, "kind": Job.kind}
 _WITH_NODE = joinedload(Job.node).options(lazyload(Node.ssh_key), lazyload(Node.host_keys))
 
@@ -167,10 +166,12 @@ def _ensure_role(job: Job, actor: Actor) -> None:
 def _ensure_room(session: Any, actor: Actor) -> None:
     """The queue has an end, and nobody takes all of it."""
     queued = select(func.count()).select_from(Job).where(Job.state == JobState.QUEUED)
-    if session.scalar(queued) >= MOST_QUEUED:
-        raise Throttled(f"{MOST_QUEUED} jobs are waiting already; try again when some of them are done.")
-    if session.scalar(queued.where(Job.requested_by == actor.name)) >= MOST_QUEUED_BY_ONE:
-        raise Throttled(f"{MOST_QUEUED_BY_ONE} jobs of {actor.name} are waiting already; try again later.")
+    most, most_of_one = (current_app.config[name] for name in ("MAX_QUEUED_JOBS", "MAX_QUEUED_JOBS_PER_USER"))
+    if session.scalar(queued) >= most:
+        raise Throttled(f"{most} jobs are waiting already (MAX_QUEUED_JOBS); try again when some of them are done.")
+    if session.scalar(queued.where(Job.requested_by == actor.name)) >= most_of_one:
+        said = f"{most_of_one} jobs of {actor.name} are waiting already (MAX_QUEUED_JOBS_PER_USER)"
+        raise Throttled(f"{said}; cancel some, or try again when some of them are done.")
 
 
 def _same_or_busy(project_id: int | None, kind: str, params: dict[str, Any], error: IntegrityError) -> Job:

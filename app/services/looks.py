@@ -70,7 +70,7 @@ class Lookers:
 
     def send(self, node_id: int, *, is_fresh: bool = False, is_quick: bool = True) -> None:
         """Look at it soon. After `close`, nothing happens."""
-        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy, not of the app
         self._busy.add(node_id)
         threads = self._quick if is_quick else self._patient
         try:

@@ -24,6 +24,7 @@ ISSUER: Final = "Bareboat"
 RECOVERY_CODES: Final = 10
 _STEPS_ASIDE: Final = (0, -1, 1)  # RFC 6238, 5.2: one step for clocks and slow fingers
 _WRONG: Final = "The code is wrong, or has been used already; wait for the next one."
+_OFF: Final = "The second factor is off: there is nothing to change; set it up on the page Account."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +72,28 @@ def confirm(code: str, actor: Actor) -> list[Secret]:
     user_id = row.user_id
     if not _take_code(row, code):
         raise Invalid(_WRONG, errors={"code": [_WRONG]})
-    codes = [_new_recovery_code() for _ in range(RECOVERY_CODES)]
     with unit_of_work() as session:
         session.execute(update(SecondFactor).where(SecondFactor.user_id == user_id).values(confirmed_at=utcnow()))
-        session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
-        session.add_all(RecoveryCode(user_id=user_id, code_hash=_hash(made.reveal())) for made in codes)
+        codes = _replace_recovery_codes(user_id)
         session.add(event(actor, "user.second_factor", f"user {actor.name}", detail="on"))
     return codes
 
 
+def renew_recovery_codes(password: Secret, code: str, actor: Actor) -> list[Secret]:
+    """The answer is the only showing of the new ones; the old ones count no more. It takes what turning off takes."""
+    user_id = _ensure_both(password, code, actor, "recovery codes")
+    is_still_on = (SecondFactor.user_id == user_id) & SecondFactor.confirmed_at.is_not(None)
+    with unit_of_work() as session:
+        # Nothing is changed, but of two who ask at once one waits here; else both sets would count.
+        if not session.execute(update(SecondFactor).where(is_still_on).values(uid=SecondFactor.uid)).rowcount:
+            raise WrongState(_OFF)
+        codes = _replace_recovery_codes(user_id)
+        session.add(event(actor, "user.second_factor", f"user {actor.name}", detail="new recovery codes"))
+    return codes
+
+
 def disable(password: Secret, code: str, actor: Actor) -> None:
-    """Password and a code (or recovery code) are needed: whoever finds an open browser has neither."""
-    user = get_user_by_name(actor.name)
-    user_id = user.id
-    _ensure_password(user, password, actor)
-    if find_proof(user_id, code) is None:
-        record(actor, "user.second_factor", f"user {actor.name}", "refused", "off: wrong code")
-        raise Invalid(_WRONG, errors={"code": [_WRONG]})
-    _remove(user_id, actor, actor.name, "off")
+    _remove(_ensure_both(password, code, actor, "off"), actor, actor.name, "off")
 
 
 def reset(user_id: int, actor: Actor) -> None:
@@ -169,6 +174,30 @@ def _new_recovery_code() -> Secret:
 def _hash(code: str) -> str:
     plain = "".join(letter for letter in code.lower() if letter.isalnum())
     return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _replace_recovery_codes(user_id: int) -> list[Secret]:
+    """Within the caller's transaction."""
+    codes = [_new_recovery_code() for _ in range(RECOVERY_CODES)]
+    db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    db.session.add_all(RecoveryCode(user_id=user_id, code_hash=_hash(made.reveal())) for made in codes)
+    return codes
+
+
+def _ensure_both(password: Secret, code: str, actor: Actor, act: str) -> int:
+    """Password and a code (or recovery code, used up with that): whoever finds an open browser has neither.
+
+    Gives the id of the user. Raises WrongState when there is no second factor.
+    """
+    user = get_user_by_name(actor.name)
+    user_id = user.id
+    _ensure_password(user, password, actor)
+    if not is_on(user_id):
+        raise WrongState(_OFF)
+    if find_proof(user_id, code) is None:
+        record(actor, "user.second_factor", f"user {actor.name}", "refused", f"{act}: wrong code")
+        raise Invalid(_WRONG, errors={"code": [_WRONG]})
+    return user_id
 
 
 def _ensure_password(user: User, password: Secret, actor: Actor) -> None:

@@ -11,7 +11,7 @@ from app.commands.durable import DurableAct
 from app.ssh.agent import KeyAgent
 from app.ssh.pins import ensure_way_pinned
 from app.ssh.target import Target
-from app.ssh.watch import QUIET, Heard, Result, Watch
+from app.ssh.watch import QUIET, Heard, Result, Stream, Watch
 
 Matcher = Callable[[Target, Command], bool]
 Answer = Result | Exception
@@ -48,9 +48,10 @@ class RecordingNodes:
         result = self._result(target, asked)
         if isinstance(command, DurableAct):
             result = _durable(command, result)
-        for stream, data in (("stdout", result.stdout), ("stderr", result.stderr)):
+        streams: dict[Stream, bytes] = {"stdout": result.stdout, "stderr": result.stderr}
+        for stream, data in streams.items():
             if data:
-                watch.on_output(stream, data)  # type: ignore[arg-type]
+                watch.on_output(stream, data)
         return Result("cancelled", None, result.stdout, result.stderr) if watch.is_cancelled() else result
 
     def read(self, target: Target, command: Command, watch: Watch = QUIET) -> Result:

@@ -8,7 +8,8 @@ from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, ensure_person, limiter, requires
 from app.errors import Invalid, WrongState
-from app.schemas.users import CodeFormSchema, FactorOffFormSchema, PasswordOnlyFormSchema
+from app.schemas.users import CodeFormSchema, PasswordAndCodeFormSchema, PasswordOnlyFormSchema
+from app.secrets import Secret
 from app.services import second_factor
 from app.services.second_factor import Enrolment
 from app.web.account import guess_rate, is_refused, own_account
@@ -48,7 +49,20 @@ def confirm_second_factor() -> str | tuple[str, int] | Response:
         return _setup(second_factor.get_enrolment(actor()), form.refuse(error)), HTTPStatus.UNPROCESSABLE_ENTITY
     except WrongState as error:
         return _back(error)
-    return render_template("account/recovery_codes.html", codes=[code.reveal() for code in codes])
+    return _show_once(codes, "The second factor is on")
+
+
+@web.post("/account/second-factor/recovery-codes")
+@limiter.limit(guess_rate, key_func=own_account, deduct_when=is_refused)
+@requires("viewer")
+def renew_recovery_codes() -> str | tuple[str, int]:
+    ensure_person()
+    try:
+        values = Form(PasswordAndCodeFormSchema()).read()
+        codes = second_factor.renew_recovery_codes(values["password"], values["code"], actor())
+    except (Invalid, WrongState) as error:
+        return _back(error)
+    return _show_once(codes, "New recovery codes")
 
 
 @web.post("/account/second-factor/off")
@@ -57,7 +71,7 @@ def confirm_second_factor() -> str | tuple[str, int] | Response:
 def disable_second_factor() -> Response | tuple[str, int]:
     ensure_person()
     try:
-        values = Form(FactorOffFormSchema()).read()
+        values = Form(PasswordAndCodeFormSchema()).read()
         second_factor.disable(values["password"], values["code"], actor())
     except (Invalid, WrongState) as error:
         return _back(error)
@@ -69,6 +83,10 @@ def _setup(enrolment: Enrolment, form: Form) -> str:
     """The QR code is an image made here: neither another site nor a script sees the secret."""
     picture = segno.make(enrolment.uri.reveal(), error="m").svg_data_uri(scale=5, border=4, light="#fff")
     return render_template("account/second_factor.html", picture=picture, secret=enrolment.secret.reveal(), form=form)
+
+
+def _show_once(codes: list[Secret], heading: str) -> str:
+    return render_template("account/recovery_codes.html", codes=[code.reveal() for code in codes], heading=heading)
 
 
 def _back(error: Invalid | WrongState) -> tuple[str, int]:

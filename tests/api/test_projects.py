@@ -3,6 +3,7 @@ from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from pytest_mock import MockerFixture
 
@@ -268,10 +269,11 @@ def test_looks_at_silent_nodes_leave_room_for_other_requests(
     assert (answer.status_code, answer.json["error"]) == (429, "throttled")
 
 
-@pytest.mark.parametrize("limit", ["MOST_QUEUED", "MOST_QUEUED_BY_ONE"])
-def test_the_queue_has_an_end(operator: FlaskClient, make_node: Make, mocker: MockerFixture, limit: str) -> None:
-    mocker.patch(f"app.services.jobs.{limit}", 2)
+@pytest.mark.parametrize("limit", ["MAX_QUEUED_JOBS", "MAX_QUEUED_JOBS_PER_USER"])
+def test_the_queue_has_an_end(app: Flask, operator: FlaskClient, make_node: Make, limit: str) -> None:
+    app.config[limit] = 2
     node_id = make_node()
     answers = [operator.post(f"{PATH}/clone", json=clone(node_id, name=name)) for name in ("a", "b", "c")]
     assert [answer.status_code for answer in answers] == [202, 202, 429]
+    assert limit in answers[2].json["message"]
     assert [project["name"] for project in operator.get(PATH).json] == ["a", "b"]

@@ -134,10 +134,8 @@ def test_a_viewer_clears_no_queue(viewer: FlaskClient, clones: Callable[..., lis
     assert viewer.post(f"{JOBS}/cancel", json={}).status_code == 403
 
 
-def test_a_full_queue_says_when_to_come_again(
-    operator: FlaskClient, make_node: Callable[..., int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jobs, "MOST_QUEUED", 0)
+def test_a_full_queue_says_when_to_come_again(app: Flask, operator: FlaskClient, make_node: Callable[..., int]) -> None:
+    app.config["MAX_QUEUED_JOBS"] = 0
     body = {"name": "shop", "git_url": GIT_URL, "node_id": make_node()}
     answer = operator.post("/api/v1/projects/clone", json=body)
     assert (answer.status_code, answer.json["error"]) == (429, "throttled")

@@ -183,6 +183,31 @@ def test_turning_it_off_needs_password_and_code(clock: Clock) -> None:
     ]
 
 
+def test_new_recovery_codes_take_password_and_code_and_end_the_old_ones(clock: Clock) -> None:
+    secret, old = enrol(clock)
+    with pytest.raises(Invalid):
+        second_factor.renew_recovery_codes(Secret("a guess of mine"), clock.code(secret), VERA)
+    with pytest.raises(Invalid):
+        second_factor.renew_recovery_codes(Secret(PASSWORD), wrong_code(clock, secret), VERA)
+    assert second_factor.recovery_codes_left(vera_id()) == 10
+    new = [code.reveal() for code in second_factor.renew_recovery_codes(Secret(PASSWORD), clock.code(secret), VERA)]
+    assert (len(set(new) - set(old)), second_factor.recovery_codes_left(vera_id())) == (10, 10)
+    assert second_factor.find_proof(vera_id(), old[0]) is None
+    assert second_factor.find_proof(vera_id(), new[0]) == "recovery code"
+    assert told()[-3:] == [
+        ("user.second_factor", "refused", "wrong password"),
+        ("user.second_factor", "refused", "recovery codes: wrong code"),
+        ("user.second_factor", "ok", "new recovery codes"),
+    ]
+
+
+def test_without_a_second_factor_there_is_nothing_to_renew_or_turn_off(clock: Clock) -> None:
+    for change in (second_factor.renew_recovery_codes, second_factor.disable):
+        with pytest.raises(WrongState):
+            change(Secret(PASSWORD), "000000", VERA)
+    assert second_factor.recovery_codes_left(vera_id()) == 0
+
+
 def test_a_reset_ends_every_login_and_is_noted(clock: Clock) -> None:
     enrol(clock)
     epoch = users.get_user_by_name("viewer").session_epoch

@@ -14,6 +14,7 @@ MISSING_ID = 999_999
 VIEWERS_ACTS = {
     "web.change_password",
     "web.begin_second_factor",
+    "web.renew_recovery_codes",
     "web.confirm_second_factor",
     "web.disable_second_factor",
     "web.end_one_session",

@@ -16,6 +16,8 @@ from app.services.events import Actor
 from tests.support.application import PASSWORD
 from tests.web.conftest import Person, said, token_in
 
+CODE = re.compile(r"\b(?:[a-z2-7]{4}-){3}[a-z2-7]{4}\b")
+
 
 def set_up(app: Flask, name: str) -> list[str]:
     """The recovery codes."""
@@ -42,7 +44,7 @@ def test_it_is_set_up_on_the_pages(vera: Person) -> None:
     assert 'src="data:image/svg+xml' in page.text
     assert "no-store" in page.headers["Cache-Control"]
     page = vera.post("/account/second-factor/confirm", code=pyotp.TOTP(secret[1]).now())
-    assert len(re.findall(r"\b(?:[a-z2-7]{4}-){3}[a-z2-7]{4}\b", page.text)) == 10
+    assert len(CODE.findall(page.text)) == 10
     account = vera.get("/account")
     assert "Recovery codes left: 10" in said(account)
     assert secret[1] not in account.text
@@ -115,6 +117,21 @@ def test_it_is_turned_off_with_password_and_code(app: Flask, vera: Person) -> No
     codes = set_up(app, "viewer")
     assert vera.post("/account/second-factor/off", password=PASSWORD, code="nonsense").status_code == 422
     assert "is off" in vera.submit("/account/second-factor/off", password=PASSWORD, code=codes[0])
+
+
+def test_new_recovery_codes_are_shown_once_and_the_old_ones_are_over(app: Flask, vera: Person) -> None:
+    path, old = "/account/second-factor/recovery-codes", set_up(app, "viewer")
+    assert vera.post(path, password=PASSWORD, code="nonsense").status_code == 422
+    page = vera.post(path, password=PASSWORD, code=old[0])
+    new = CODE.findall(page.text)
+    assert len(new) == 10
+    assert "no-store" in page.headers["Cache-Control"]
+    account = vera.get("/account")
+    assert "Recovery codes left: 10" in said(account)
+    assert CODE.findall(account.text) == []
+    client = app.test_client()
+    send_password(client)
+    assert [send_code(client, code).status_code for code in (old[1], new[1])] == [401, 303]
 
 
 def test_an_admin_resets_it_for_somebody_who_lost_it(app: Flask, ada: Person, vera: Person) -> None:
