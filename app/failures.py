@@ -16,6 +16,7 @@ ACT_FAILURES: Final[dict[str, str]] = {
     "project_missing": "The project's folder is not on the node any more; delete the project here, or clone it again.",
     "config_tampered": "The repository's .git/config holds settings that Bareboat did not write; nothing was run.",
     "repository_locked": "A git lock file is left in the repository; if nothing else works there, remove it and retry.",
+    "repository_unsafe": "The project's folder, or its .git, is not the SSH user's own; git trusts neither. Use chown.",
     "repository_broken": "The repository on the node is damaged; delete the project and clone it again.",
     "git_not_found": "The git server knows no such repository (or hides it without a credential); check the address.",
     "git_auth_failed": "The git server wants a credential, or refuses the one given; the repository may be private.",

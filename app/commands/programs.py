@@ -40,6 +40,7 @@ REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
         95: "key_line_missing",
         96: "keys_changed",
         97: "repository_too_large",
+        98: "repository_unsafe",
     }
 )
 

@@ -28,7 +28,9 @@ OWN_BYTES: Final = 32 * 1024
 OUTPUT_READ_BYTES: Final = 1024 * 1024
 _LINE_CHARACTERS: Final = 2000
 # Why git is not asked for the commit: nothing that keeps a command from running, which may be the one that mends it.
-_UNKNOWN_COMMIT: Final = frozenset({"config_tampered", "git_missing", "repository_broken", "git_failed"})
+_UNKNOWN_COMMIT: Final = frozenset(
+    {"config_tampered", "git_missing", "repository_unsafe", "repository_broken", "git_failed"}
+)
 
 
 @dataclass(frozen=True, slots=True)

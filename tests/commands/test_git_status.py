@@ -137,6 +137,19 @@ def test_tampering_is_seen_by_every_shell(node: Node, root: Path, forge: Forge, 
     assert code(node.run(make_pull(root, forge))) == "config_tampered"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives folders to another user, which only root may")
+@pytest.mark.parametrize("folder", [".", ".git"])
+def test_in_what_belongs_to_another_user_no_git_runs(
+    node: Node, root: Path, forge: Forge, cloned: Path, folder: str
+) -> None:
+    """CVE-2022-24765; and somebody who has worked there as root is told what to mend."""
+    os.chown(cloned / folder, 65534, 65534)
+    results = [node.run(act) for act in (make_status(root), make_pull(root, forge), make_delete(root))]
+    assert [code(result) for result in results] == ["repository_unsafe"] * 3
+    assert "belongs to user 65534" in results[0].words
+    assert (cloned / "README").exists()
+
+
 @pytest.mark.parametrize("ignore", [None, "none"])
 def test_the_settings_of_a_submodule_are_not_used(
     dash: Node, root: Path, forge: Forge, cloned: Path, tmp_path: Path, ignore: str | None

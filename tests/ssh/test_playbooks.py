@@ -215,6 +215,7 @@ def test_a_playbook_on_nodes_runs_in_the_account_s_home(
     (home,) = [Path(line) for line in live.log(job).splitlines() if line.startswith("/")]
     assert home != live.root
     assert list(home.joinpath(".bareboat", "jobs").glob(f"job-{job.id}-*-{job.uid[:8]}")) == []
+    assert f" {job.process_key} {job.kind} - {job.requested_by} exit " in (home / ".bareboat/acts.log").read_text()
     assert runs.get_run(run.id).state.value == "SUCCEEDED"
 
 

@@ -75,11 +75,15 @@ def public(key_id: int) -> str:
 
 
 def test_a_node_gets_the_new_key_and_only_the_old_line_goes(live: Live, node_id: int, new_id: int, file: Path) -> None:
+    (live.root / ".bareboat").mkdir(mode=0o700)
     run = begin(live, old_id(live, node_id), new_id)
     assert ended(live, run) == (RunState.SUCCEEDED, [(MemberState.CHANGED, None)])
     assert old_id(live, node_id) == new_id
     assert file.read_text() == f'{OTHER}\nfrom="127.0.0.0/8" {public(new_id)}\n'
     assert live.probe(node_id).ok
+    told = [line.split()[1:] for line in (live.root / ".bareboat/acts.log").read_text().splitlines()]
+    who = [job_of(run).process_key, "node.rotate_key", "-", SYSTEM.name]
+    assert told == [[*who, "added"], [*who, "removed"]]
 
 
 def test_back_again_is_the_same_run_the_other_way(live: Live, node_id: int, new_id: int, file: Path) -> None:

@@ -76,11 +76,20 @@ own_config() {
   git config --local --no-includes "$@"
 }
 
+# git since 2.35 does nothing in what belongs to somebody else, and its advice (safe.directory) is not read here.
+ours() {
+  [ ! -O "$1" ] || return 0
+  set -- "$2" $(ls -ldn -- "$1")
+  refuse 98 "$1 belongs to user $4"
+}
+
 # Before any other git call in an existing tree: only settings that our clone writes, or a person harmlessly might.
 # $1: the address that origin must have; empty: not compared.
 untampered() {
   [ -e ./.git ] || [ -L ./.git ] || refuse 84 'there is no .git folder'
   [ -d ./.git ] && [ ! -L ./.git ] || refuse 77 '.git is not a folder'
+  ours . 'the project'
+  ours ./.git .git
   for odd in objects/info/alternates commondir config.worktree remotes; do
     [ ! -e "./.git/$odd" ] && [ ! -L "./.git/$odd" ] || refuse 77 ".git/$odd"
   done
