@@ -43,6 +43,16 @@ def plant_copies(forge: Forge) -> None:
     _plant(forge, tree_of(forge.bare, "100644", store(forge.bare, "blob", bytes(1024 * 1024)), 20), "main")
 
 
+def plant_growing(forge: Forge) -> None:
+    """Within the limit as objects; in the working tree git makes each four bytes of them 47."""
+    attributes = store(forge.bare, "blob", b"* ident\n")
+    text = store(forge.bare, "blob", b"$Id$\n" * 100_000)
+    lines = f"100644 blob {attributes}\t.gitattributes\n100644 blob {text}\ttext\n"
+    words = ["git", "mktree"]
+    made = subprocess.run(words, input=lines, cwd=forge.bare, check=True, capture_output=True, text=True)
+    _plant(forge, made.stdout.strip(), "main")
+
+
 def _plant(forge: Forge, tree: str, branch: str) -> None:
     sha = git("commit-tree", "-m", "planted", "-p", "main", tree, cwd=forge.bare)
     git("update-ref", f"refs/heads/{branch}", sha, cwd=forge.bare)
@@ -62,7 +72,7 @@ def everything(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_size for path in names if not any(word in str(path) for word in noted)}
 
 
-@pytest.mark.parametrize("plant", [plant_bomb, plant_copies, push_large])
+@pytest.mark.parametrize("plant", [plant_bomb, plant_copies, plant_growing, push_large])
 def test_a_clone_beyond_the_limit_is_refused_and_leaves_nothing(
     node: Node, root: Path, forge: Forge, plant: Plant
 ) -> None:
@@ -81,7 +91,7 @@ def test_a_clone_within_the_limit_is_as_without_one(node: Node, root: Path, forg
 
 
 @pytest.mark.parametrize("strategy", ["ff-only", "reset"])
-@pytest.mark.parametrize("plant", [plant_bomb, plant_copies, push_large])
+@pytest.mark.parametrize("plant", [plant_bomb, plant_copies, plant_growing, push_large])
 def test_a_pull_beyond_the_limit_leaves_the_project_as_it_was(
     dash: Node, root: Path, forge: Forge, cloned: Path, plant: Plant, strategy: str
 ) -> None:
@@ -127,6 +137,28 @@ def test_a_checkout_beyond_the_limit_changes_nothing(node: Node, root: Path, for
     outcome(node.run(make_clone(root, forge)))
     assert code(node.run(make_checkout(root, "deep", limit_mib=2))) == "repository_too_large"
     assert outcome(node.run(make_checkout(root, "feature", limit_mib=2))).branch == "feature"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "times"),
+    [
+        (b"*.sh eol=lf\n", 1),
+        (b"*.bat eol=crlf\n", 2),
+        (b"* working-tree-encoding=UTF-32\n", 8),
+        (b"\0\xff[attr]x ident\n* x\n", 18),
+        (b"* ident eol=crlf working-tree-encoding=UTF-32\n", 288),
+    ],
+)
+def test_what_files_may_grow_by_is_known_of_their_attributes(
+    node: Node, root: Path, forge: Forge, cloned: Path, attributes: bytes, times: int
+) -> None:
+    blob = store(cloned, "blob", attributes)
+    inner = tree_of(cloned, "100644", blob, 1)
+    lines = f"100644 blob {blob}\t.gitattributes\n040000 tree {inner}\tbelow\n"
+    made = subprocess.run(["git", "mktree"], input=lines, cwd=cloned, check=True, capture_output=True, text=True)
+    program = load_program("folders", "git", "size") + '\ngrowth "$1"'
+    result = node.run(Command(program, (made.stdout.strip(),), {}, Place(str(cloned)), timeout_seconds=60))
+    assert (result.status, result.stdout) == (0, f"{times}\n".encode())
 
 
 @pytest.mark.parametrize("writes", ["head -c 100000 /dev/urandom >$n", "mkdir -p $n && : >$n/x && : >$n/y"])

@@ -75,10 +75,23 @@ fits() {
   left=$((limit - $3)) most=$((limit / 5 + 1))
   [ "$left" -ge 0 ] || return
   [ "$(git ls-tree -r --name-only "$2" | head -n "$most" | wc -l)" -lt "$most" ] || return
+  times=$(growth "$2")
   for size in $(sizes "$1" "$2"); do
-    left=$((left - size / 4096 * 4 - 5))
+    left=$((left - size * times / 4096 * 4 - 5))
     [ "$left" -ge 0 ] || return
   done
+}
+
+# How many times longer than its object a file of the tree may become: $Id$ gets the name of an object, encodings take
+# several bytes for one, and line ends two. By the words of the tree's attributes, whichever files they are for.
+growth() {
+  words=$(git ls-tree -r "$1" | sed -n 's/^1[02]0[0-7]* blob \([0-9a-f]*\).*\.gitattributes"*$/\1/p' |
+    git cat-file --batch | tr -d '\000' | LC_ALL=C grep -oE 'ident|working-tree-encoding|eol=crlf' | sort -u)
+  times=1
+  case $words in *ident*) times=$((times * 18)) ;; esac
+  case $words in *encoding*) times=$((times * 8)) ;; esac
+  case $words in *crlf*) times=$((times * 2)) ;; esac
+  echo "$times"
 }
 
 # Bytes of each file, a line each; links are files here, and submodules none.
