@@ -70,7 +70,9 @@ def clone_project() -> tuple[str, int] | Response:
     form = Form(CloneSchema())
     try:
         job = projects.request_clone(form.read(), actor())
-    except (Invalid, Conflict) as error:
+    except Invalid as error:
+        return _clone_page(form.refuse(error, _FIELD_BY_CODE)), 422
+    except Conflict as error:
         return _clone_page(form.refuse(error, _FIELD_BY_CODE), error.errors.get("project")), 422
     return redirect(url_for("web.show_project", project_id=job.project_id), 303)
 
