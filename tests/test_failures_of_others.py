@@ -99,7 +99,10 @@ def test_a_child_is_reached_by_its_own_parent_only(
     projects = make_project(first, "a"), make_project(second, "b")
     hook = admin.post(f"/api/v1/projects/{projects[1]}/hooks", json={"forge": "github"}).json["id"]
     pin = admin.get(f"/api/v1/nodes/{second}/host-keys").json[0]["id"]
-    places = {"project_id": projects[0], "node_id": first, "hook_id": hook, "host_key_id": pin}
+    a_set = admin.post("/api/v1/project-sets", json={"name": "none", "git_url": "https://git.example.com/x.git"}).json[
+        "id"
+    ]
+    places = {"project_id": projects[0], "node_id": first, "hook_id": hook, "host_key_id": pin, "set_id": a_set}
     adapter = app.url_map.bind("localhost")
     tried = 0
     for rule in app.url_map.iter_rules():
@@ -109,6 +112,6 @@ def test_a_child_is_reached_by_its_own_parent_only(
                 answer = admin.open(path, method=method, json={"branch": "main"} if method == "PATCH" else None)
                 assert answer.status_code == 404, (method, path)
                 tried += 1
-    assert tried >= 6
+    assert tried >= 12
     assert admin.get(f"/api/v1/projects/{projects[1]}/hooks/{hook}").status_code == 200
     assert len(admin.get(f"/api/v1/nodes/{second}/host-keys").json) == 1
