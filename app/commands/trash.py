@@ -8,6 +8,7 @@ from app.commands.programs import REFUSALS, load_program
 
 _RESTORE: Final = load_program("folders", "restore")
 _PURGE: Final = load_program("folders", "trash", "purge")
+_WHERE: Final = load_program("folders", "where")
 
 
 def restore(root: ProjectsRoot, name: ProjectName, trash_key: str, *, timeout_seconds: int = 600) -> Command:
@@ -18,6 +19,11 @@ def restore(root: ProjectsRoot, name: ProjectName, trash_key: str, *, timeout_se
 def purge(root: ProjectsRoot, trash_key: str, *, timeout_seconds: int = 1800) -> Command:
     """Prints `missing` or `deleted`."""
     return _command(_PURGE, (root, JobKey(trash_key)), root, timeout_seconds)
+
+
+def where(root: ProjectsRoot, name: ProjectName, trash_key: str, *, timeout_seconds: int = 60) -> Command:
+    """Prints `place`, `trash`, `both` or `neither`: where the folder is now. Reads only."""
+    return _command(_WHERE, (root, name, JobKey(trash_key)), root, timeout_seconds)
 
 
 def _command(program: str, arguments: tuple[str, ...], root: ProjectsRoot, timeout_seconds: int) -> Command:

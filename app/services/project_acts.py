@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from flask import current_app
 
@@ -11,7 +11,7 @@ from app.commands.giturl import GitUrl
 from app.commands.paths import ProjectName
 from app.commands.refs import GitRef
 from app.db import db, release, unit_of_work, utcnow
-from app.errors import LeaseLost, NodeBusy, NodeError, ShuttingDown
+from app.errors import ActFailed, LeaseLost, NodeBusy, NodeError, ShuttingDown
 from app.jobs.context import JobContext, JobOrder
 from app.jobs.journal import log_size
 from app.jobs.registry import JobKind
@@ -28,11 +28,14 @@ from app.services.targets import build_worker_client
 from app.services.trash import keep_entry, trash_key
 from app.services.worker_client import CloneOrder, DeleteOrder, WorkerClient
 
+# So ends a process that may have done its one rename, and did not come to say so.
+UNTOLD: Final = frozenset({"cancelled", "timed_out", "process_lost"})
+
 _DELETED = {
     "missing": "There was nothing on the node.",
     "kept": "Moved to the node's trash, from where it can be restored.",
     "deleted": "Deleted from the node.",
-    "trashed": "Gone from its place; some files belong to others and are left in .bareboat/trash in the projects root.",
+    "trashed": "Gone from its place; some files, which others own or it did not come to, are left in .bareboat/trash.",
 }
 
 
@@ -78,10 +81,21 @@ def perform_delete(context: JobContext) -> None:
         access=NOBODY if force else open_access(project),
     )
     release()
-    word = client.delete_project(order, context)
+    word = _deleted(client, order, context)
     if word == "kept":
         keep_entry(context.order, order.trash_key, days)
     context.say(_DELETED.get(word, "Deleted."))
+
+
+def _deleted(client: WorkerClient, order: DeleteOrder, context: JobContext) -> str:
+    """What its process did not come to say, the node is asked: the key in the trash is this job's own."""
+    try:
+        return client.delete_project(order, context)
+    except ActFailed as error:
+        if error.code not in UNTOLD or client.find_folder(order.name, order.trash_key) != "trash":
+            raise
+        context.say(f"It had moved the folder before it ended ({error.code}).")
+        return "kept" if order.keep else "trashed"
 
 
 def perform_undo(context: JobContext) -> None:

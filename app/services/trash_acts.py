@@ -4,11 +4,12 @@ from flask import current_app
 
 from app.commands.paths import ProjectName
 from app.db import db, release
+from app.errors import ActFailed
 from app.jobs.context import JobContext
 from app.jobs.registry import JobKind
 from app.models import Job, JobState, Project, ProjectStatus, TrashEntry
 from app.services.nodes import get_node
-from app.services.project_acts import clean_up, noting_refusals
+from app.services.project_acts import UNTOLD, clean_up, noting_refusals
 from app.services.projects import get_project
 from app.services.targets import build_worker_client
 
@@ -17,7 +18,13 @@ def perform_restore(context: JobContext) -> None:
     project = get_project(context.order.project_id or 0)
     client, name = build_worker_client(project.node), ProjectName(project.name)
     release()
-    client.restore_project(name, context.order.params["key"], context)
+    key = context.order.params["key"]
+    try:
+        client.restore_project(name, key, context)
+    except ActFailed as error:
+        if error.code not in UNTOLD or client.find_folder(name, key) != "place":
+            raise
+        context.say(f"It had moved the folder before it ended ({error.code}).")
     context.say(f"{name} is back in its place, as it was.")
 
 

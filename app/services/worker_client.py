@@ -160,23 +160,22 @@ class WorkerClient:
         """Out of the trash, into its place, as it was."""
         self._perform(trash.restore(self._root, name, trash_key), act)
 
+    def find_folder(self, name: ProjectName, trash_key: str) -> str:
+        """In its `place`, in the `trash`, in `both`, or `neither`."""
+        return self._read(trash.where(self._root, name, trash_key)).decode("ascii", "replace").strip()
+
     def purge_trash(self, trash_key: str, act: Act) -> None:
         """Removed from the trash for good."""
         self._perform(trash.purge(self._root, trash_key, timeout_seconds=self._timeout_seconds), act)
 
     def project_status(self, name: ProjectName, url: GitUrl) -> ProjectStatus:
         """The working tree as it is now; reads only, takes no lock."""
-        command = git.status(self._root, name, url=url, timeout_seconds=self._timeout_seconds)
-        result = self._nodes.read(self._target, command)
-        ensure_succeeded(result, command)
-        return parse_status(result.stdout)
+        return parse_status(self._read(git.status(self._root, name, url=url, timeout_seconds=self._timeout_seconds)))
 
     def project_head(self, name: ProjectName, url: GitUrl) -> Head | None:
         """The commit that is checked out now; None before the first one."""
         command = git.head(self._root, name, url=url, timeout_seconds=min(self._timeout_seconds, HEAD_SECONDS))
-        result = self._nodes.read(self._target, command)
-        ensure_succeeded(result, command)
-        return parse_head(result.stdout)
+        return parse_head(self._read(command))
 
     def run_command(self, name: ProjectName, asked: UserCommand, act: Act, output_bytes: int) -> None:
         """A user's command in the project; what it writes, up to so many bytes, is in the act's log as it comes."""
@@ -216,6 +215,11 @@ class WorkerClient:
         """Remove what a process has left on the node; for when its outcome is stored."""
         command = durable.collect(self._root, key)
         ensure_succeeded(self._nodes.run(self._target, command), command)
+
+    def _read(self, command: Command) -> bytes:
+        result = self._nodes.read(self._target, command)
+        ensure_succeeded(result, command)
+        return result.stdout
 
     def _perform_with(
         self, access: Access, url: GitUrl, command: Command, act: Act, *, submodules: bool = False
@@ -278,10 +282,7 @@ class WorkerClient:
         """
         if url.address is not None or not self._policy.denied_networks:
             return None
-        command = git.resolve(url.host)
-        result = self._nodes.read(self._target, command)
-        ensure_succeeded(result, command)
-        addresses = git.parse_addresses(result.stdout)
+        addresses = git.parse_addresses(self._read(git.resolve(url.host)))
         if not addresses:
             raise ActFailed("git_unreachable", f"The node cannot resolve {url.host}; check the address, and its DNS.")
         for address in addresses:

@@ -90,6 +90,19 @@ def test_a_purge_removes_it_and_nothing_that_a_link_leads_to(
     assert (leftovers(root), (tmp_path / "precious/file").exists()) == ([], True)
 
 
+def test_where_the_folder_is_is_told_and_a_link_is_none(node: Node, root: Path, cloned: Path) -> None:
+    where = trash.where(ProjectsRoot(str(root)), NAME, "job-3")
+    words = [node.run(where).stdout]
+    node.run(make_delete(root, force=True, keep=True))
+    words.append(node.run(where).stdout)
+    cloned.symlink_to(root)
+    words.append(node.run(where).stdout)
+    cloned.unlink()
+    cloned.mkdir()
+    words.append(node.run(where).stdout)
+    assert words == [b"place\n", b"trash\n", b"trash\n", b"both\n"]
+
+
 def asking(root: Path, forge: Forge) -> bytes:
     """The url makes the delete ask the server."""
     return make_delete(root, keep=True, url=GitUrl.parse(forge.url), allowed_schemes=SCHEMES)  # type: ignore[return-value]

@@ -126,6 +126,40 @@ def test_a_job_that_dies_between_two_steps_is_taken_up_and_ends_the_same(
     assert old_id(live, node_id) == new_id
 
 
+def test_a_cancel_in_the_middle_takes_the_new_key_out_and_a_retry_does_it_all(
+    live: Live, node_id: int, new_id: int, file: Path, mocker: MockerFixture
+) -> None:
+    """The connection breaks when the new line is there, the run is cancelled, the node is back."""
+    old, before = old_id(live, node_id), file.read_bytes()
+    dies = mocker.patch.object(rotation_acts, "_ensure_let_in", side_effect=ConnectionLost())
+    run = begin(live, old, new_id)
+    assert ended(live, run)[0] is RunState.RUNNING
+    assert public(new_id) in file.read_text()
+    mocker.stop(dies)
+    runs.request_cancel(run.id, SYSTEM)
+    run_moves.advance(run.id)
+    _end_pause(live, runs.jobs_under_way(run.id))
+    assert ended(live, run) == (RunState.CANCELLED, [(MemberState.SKIPPED, "cancelled")])
+    assert (old_id(live, node_id), file.read_bytes()) == (old, before)
+    assert "taken out of authorized_keys again" in live.log(job_of(run))
+    assert ended(live, runs.request_retry(run.id, SYSTEM, with_skipped=True))[0] is RunState.SUCCEEDED
+    assert file.read_text() == f'{OTHER}\nfrom="127.0.0.0/8" {public(new_id)}\n'
+
+
+def test_a_cancel_after_the_switch_comes_too_late_and_the_node_is_changed(
+    live: Live, node_id: int, new_id: int, file: Path, mocker: MockerFixture
+) -> None:
+    dies = mocker.patch.object(rotation_acts, "_remove_old", side_effect=ConnectionLost())
+    run = begin(live, old_id(live, node_id), new_id)
+    ended(live, run)
+    mocker.stop(dies)
+    runs.request_cancel(run.id, SYSTEM)
+    run_moves.advance(run.id)
+    _end_pause(live, runs.jobs_under_way(run.id))
+    assert ended(live, run) == (RunState.CANCELLED, [(MemberState.CHANGED, None)])
+    assert (old_id(live, node_id), file.read_text().count(public(new_id))) == (new_id, 1)
+
+
 def test_a_key_that_was_there_before_stays_when_it_is_refused(
     live: Live, node_id: int, new_id: int, file: Path, mocker: MockerFixture
 ) -> None:

@@ -3,7 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from pytest_mock import MockerFixture
 
+from app.commands import git as git_commands
+from app.commands import trash as trash_commands
 from app.db import db, unit_of_work, utcnow
 from app.errors import NameTaken
 from app.models import JobState, Node, NodeStatus, ProjectStatus, TrashEntry
@@ -85,3 +88,52 @@ def test_a_git_server_that_is_gone_is_no_reason_to_lose_work(live: Live, node_id
     forge.bare.rename(forge.base / "gone.git")
     job = live.finish(projects.request_delete(project.id, False, SYSTEM))
     assert (job.error_code, (live.root / "shop").exists()) == ("remote_unasked", True)
+
+
+# The process and who watches over it end at once, as when the node is switched off: nobody says what was done.
+DIE = 'read -r guard rest <"${BAREBOAT_JOB}pid"; kill -KILL "$guard"; exec sleep 600'
+
+
+def test_a_delete_that_is_lost_when_it_has_moved_the_folder_is_in_the_trash_and_comes_back(
+    live: Live, node_id: int, forge: Forge, mocker: MockerFixture
+) -> None:
+    project = live.project(live.clone(node_id, forge.url))
+    dies = git_commands._DELETE.replace("  keep_in_trash\n", f"  keep_in_trash\n  {DIE}\n")
+    mocker.patch.object(git_commands, "_DELETE", dies)
+    job = live.finish(projects.request_delete(project.id, True, SYSTEM))
+    assert (job.state, job.project_id, (live.root / "shop").exists()) == (JobState.SUCCEEDED, None, False)
+    entry = trash.list_trash({}, 1, 10).items[0]
+    assert (live.root / ".bareboat/trash" / entry.key / "README").exists()
+    assert live.finish(trash.request_restore(entry.id, SYSTEM)).state is JobState.SUCCEEDED
+    assert (live.root / "shop/README").exists()
+
+
+def test_a_restore_that_is_lost_when_it_has_moved_the_folder_ends_with_the_project(
+    live: Live, node_id: int, forge: Forge, mocker: MockerFixture
+) -> None:
+    entry_id = deleted(live, node_id, forge).id
+    dies = trash_commands._RESTORE.replace("printf 'restored\\n'", DIE)
+    mocker.patch.object(trash_commands, "_RESTORE", dies)
+    job = live.finish(trash.request_restore(entry_id, SYSTEM))
+    assert (job.state, live.project(job).status) == (JobState.SUCCEEDED, ProjectStatus.ACTIVE)
+    assert projects.read_status(job.project_id or 0).dirty
+    assert trash.list_trash({}, 1, 10).items == []
+
+
+def test_what_is_lost_before_it_has_moved_anything_has_failed(
+    live: Live, node_id: int, forge: Forge, mocker: MockerFixture
+) -> None:
+    project = live.project(live.clone(node_id, forge.url))
+    mocker.patch.object(git_commands, "_DELETE", DIE)
+    job = live.finish(projects.request_delete(project.id, True, SYSTEM))
+    assert (job.error_code, live.project(job).status) == ("process_lost", ProjectStatus.ACTIVE)
+    mocker.stopall()
+    entry_id = deleted_again(live, project.id)
+    mocker.patch.object(trash_commands, "_RESTORE", DIE)
+    job = live.finish(trash.request_restore(entry_id, SYSTEM))
+    assert (job.error_code, job.project_id, trash.get_entry(entry_id).id) == ("process_lost", None, entry_id)
+
+
+def deleted_again(live: Live, project_id: int) -> int:
+    live.finish(projects.request_delete(project_id, True, SYSTEM))
+    return trash.list_trash({}, 1, 10).items[0].id
