@@ -3,10 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask
 from flask_migrate import upgrade
@@ -33,9 +33,10 @@ RATELIMIT_ENABLED = False
 
 
 @contextmanager
-def running_controller(folder: Path, fleet: Fleet) -> Iterator[tuple[Rest, int]]:
-    """Its REST API as an admin, and its process id. All nodes of the fleet are pinned, and probed from the start."""
-    token = _install(folder, fleet)
+def running_controller(folder: Path, fleet: Fleet, more: Mapping[str, Any] | None = None) -> Iterator[tuple[Rest, int]]:
+    """Its REST API as an admin, and its process id. All nodes of the fleet are pinned, and probed from the start.
+    `more` are settings on top of the bench's own."""
+    token = _install(folder, fleet, more or {})
     port = free_port()
     words = [sys.executable, "-m", "gunicorn", "--config", str(CHECKOUT / "gunicorn.conf.py")]
     words += ["--chdir", str(CHECKOUT), "--bind", f"127.0.0.1:{port}", "wsgi:app"]
@@ -51,10 +52,11 @@ def running_controller(folder: Path, fleet: Fleet) -> Iterator[tuple[Rest, int]]
         server.wait(END_SECONDS)
 
 
-def _install(folder: Path, fleet: Fleet) -> str:
+def _install(folder: Path, fleet: Fleet, more: Mapping[str, Any]) -> str:
     folder.mkdir()
     create_master_key(folder / "keys" / "master.key")
-    (folder / "config.py").write_text(_SETTINGS.format(keys=str(folder / "keys"), root=fleet.root))
+    lines = "".join(f"{name} = {value!r}\n" for name, value in more.items())
+    (folder / "config.py").write_text(_SETTINGS.format(keys=str(folder / "keys"), root=fleet.root) + lines)
     os.environ["BAREBOAT_INSTANCE_PATH"] = str(folder)
     app = create_app()
     try:

@@ -1,7 +1,7 @@
-"""For machines that watch: is the process up, can it work, and how much of what is there. No login, no names."""
+"""For machines that watch: is the process up, can it work, how much of what is there, what is late. No names."""
 
 from flask import Blueprint, Response, jsonify
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, ProcessCollector, generate_latest
 
 from app.services import health
 
@@ -10,6 +10,7 @@ _HELP = {
     "nodes": ("status", "Nodes by status."),
     "projects": ("status", "Projects by status."),
     "jobs": ("state", "Jobs by state, as far back as the history is kept."),
+    "notifications": ("state", "Notifications by state; of each channel the last 200 that ended are kept."),
 }
 
 
@@ -30,11 +31,15 @@ def readyz() -> tuple[Response, int]:
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """Counted anew at each request: several processes on one database all tell the same."""
+    """Counted anew at each request: several processes on one database all tell the same, but for `process_…`."""
     registry = CollectorRegistry()
     for noun, counts in health.counts().items():
         label, text = _HELP[noun]
         gauge = Gauge(f"bareboat_{noun}", text, [label], registry=registry)
         for word, count in counts.items():
             gauge.labels(word).set(count)
+    delay = Gauge("bareboat_delay_seconds", "How long what is due has waited for somebody.", ["of"], registry=registry)
+    for noun, seconds in health.delays().items():
+        delay.labels(noun).set(seconds)
+    ProcessCollector(registry=registry)
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -5,7 +5,7 @@ import logging
 import os
 import pwd
 import sys
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import click
 from flask import current_app
@@ -16,12 +16,14 @@ from app.cli.show import told
 from app.errors import BareboatError, Conflict, Forbidden, Invalid, NotFound, SecretUnreadable, Throttled
 from app.models import Role
 from app.redaction import printable
+from app.schemas.base import MAX_ID
 from app.secrets import Secret
 from app.services import refusals
 from app.services.events import Actor
 from app.services.runtime import runtime
 from app.services.startup import ensure_current_schema, ensure_own_master_key
 
+AN_ID: Final = click.IntRange(1, MAX_ID)
 _MARK = "bareboat_cli_closes"
 _REFUSALS = (Invalid, Forbidden, NotFound, Conflict, Throttled, SecretUnreadable)
 

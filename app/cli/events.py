@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from app.cli.act import Acts, load
+from app.cli.act import AN_ID, Acts, load
 from app.cli.show import as_json, print_json, print_table
 from app.models import Event
 from app.plurals import counted
+from app.schemas.base import MAX_ID
 from app.schemas.events import EventQuery, EventSchema
 from app.services import audit, event_search
 from app.services.paging import MAX_PAGE_SIZE
@@ -32,7 +33,7 @@ def events() -> None:
 @click.option("--since", metavar="TIME", help="Not before: 2026-01-31T12:00, in UTC.")
 @click.option("--until", metavar="TIME", help="Not after.")
 @click.option("--search", metavar="TEXT", help="Part of subject, detail or address.")
-@click.option("--before", type=click.IntRange(min=1), metavar="ID", help="Only what is elder than this event.")
+@click.option("--before", type=AN_ID, metavar="ID", help="Only what is elder than this event.")
 @click.option("--limit", type=click.IntRange(1, MAX_PAGE_SIZE), default=20, show_default=True)
 @as_json
 def list_events(limit: int, is_json: bool, **given: Any) -> None:
@@ -64,7 +65,7 @@ def verify_events(known: str | None, is_json: bool) -> None:
 
 
 @events.command("export")
-@click.option("--after", type=click.IntRange(min=0), default=0, help="Only events with a higher id.")
+@click.option("--after", type=click.IntRange(0, MAX_ID), default=0, help="Only events with a higher id.")
 def export_events(after: int) -> None:
     """Write events as lines of JSON, the oldest first."""
     for line in audit.export_events(after):

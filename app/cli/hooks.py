@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from app.cli.act import Acts, actor, load
+from app.cli.act import AN_ID, Acts, actor, load
 from app.cli.show import as_json, print_json, print_table
 from app.models import ForgeKind, Hook, HookDelivery
 from app.schemas.hooks import HookCreateSchema, HookDeliverySchema, HookSchema, SetHookCreateSchema
@@ -55,7 +55,7 @@ def list_hooks(project_name: str | None, node_name: str | None, set_name: str | 
 
 
 @hook.command("log")
-@click.argument("hook_id", metavar="ID", type=int)
+@click.argument("hook_id", metavar="ID", type=AN_ID)
 @as_json
 def show_deliveries(hook_id: int, is_json: bool) -> None:
     """What came in by a hook, the latest first, and the job or run of each."""
@@ -68,7 +68,7 @@ def show_deliveries(hook_id: int, is_json: bool) -> None:
 
 
 @hook.command("rotate")
-@click.argument("hook_id", metavar="ID", type=int)
+@click.argument("hook_id", metavar="ID", type=AN_ID)
 def rotate_hook(hook_id: int) -> None:
     """Another path and another secret; the old ones count for nothing."""
     row = hooks.get_hook_by_id(hook_id)
@@ -76,7 +76,7 @@ def rotate_hook(hook_id: int) -> None:
 
 
 @hook.command("delete")
-@click.argument("hook_id", metavar="ID", type=int)
+@click.argument("hook_id", metavar="ID", type=AN_ID)
 def delete_hook(hook_id: int) -> None:
     """Forget a hook."""
     hooks.delete_hook(owner_of(hooks.get_hook_by_id(hook_id)), hook_id, actor())

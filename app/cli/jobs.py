@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from app.cli.act import Acts, actor
+from app.cli.act import AN_ID, Acts, actor
 from app.cli.show import as_json, in_the_way, print_json, print_pairs, print_table
 from app.cli.waiting import finish, log_text
 from app.models import Job, JobState
@@ -39,7 +39,7 @@ def list_jobs(state: str | None, limit: int, is_json: bool) -> None:
 
 
 @job.command("show")
-@click.argument("job_id", metavar="ID", type=int)
+@click.argument("job_id", metavar="ID", type=AN_ID)
 @as_json
 def show_job(job_id: int, is_json: bool) -> None:
     """All about one job."""
@@ -52,7 +52,7 @@ def show_job(job_id: int, is_json: bool) -> None:
 
 
 @job.command("log")
-@click.argument("job_id", metavar="ID", type=int)
+@click.argument("job_id", metavar="ID", type=AN_ID)
 @click.option("--timestamps", is_flag=True, help="Each line behind the time (UTC) at which it came.")
 def show_log(job_id: int, timestamps: bool) -> None:
     """What the job has printed so far."""
@@ -60,7 +60,7 @@ def show_log(job_id: int, timestamps: bool) -> None:
 
 
 @job.command("cancel")
-@click.argument("job_id", metavar="ID", type=int)
+@click.argument("job_id", metavar="ID", type=AN_ID)
 def cancel_job(job_id: int) -> None:
     """Cancel a queued job, or ask a running one to stop."""
     row = jobs.request_cancel(job_id, actor())
@@ -81,7 +81,7 @@ def cancel_queued_jobs(node_name: str | None, kind: str | None) -> None:
 
 
 @job.command("abandon")
-@click.argument("job_id", metavar="ID", type=int)
+@click.argument("job_id", metavar="ID", type=AN_ID)
 def abandon_job(job_id: int) -> None:
     """Give up a job whose node is gone for good; what it started there may still run."""
     jobs.abandon(job_id, actor())
@@ -89,7 +89,7 @@ def abandon_job(job_id: int) -> None:
 
 
 @job.command("retry")
-@click.argument("job_id", metavar="ID", type=int)
+@click.argument("job_id", metavar="ID", type=AN_ID)
 @click.option("--wait", is_flag=True, help="Run the new job here, or follow it, to its end.")
 def retry_job(job_id: int, wait: bool) -> None:
     """Ask again for what a failed job was asked for."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 from flask import Flask, current_app
 
-from app.cli.act import Acts, actor, load
+from app.cli.act import AN_ID, Acts, actor, load
 from app.cli.show import as_json, print_json, print_pairs, print_table
 from app.cli.waiting import every, run_to_the_end
 from app.commands.git import STRATEGIES
@@ -69,7 +69,7 @@ def list_runs(is_json: bool) -> None:
 
 
 @run.command("show")
-@click.argument("run_id", metavar="ID", type=int)
+@click.argument("run_id", metavar="ID", type=AN_ID)
 @as_json
 def show_run(run_id: int, is_json: bool) -> None:
     """A run, its recap, and what became of each member."""
@@ -82,7 +82,7 @@ def show_run(run_id: int, is_json: bool) -> None:
 
 
 @run.command("cancel")
-@click.argument("run_id", metavar="ID", type=int)
+@click.argument("run_id", metavar="ID", type=AN_ID)
 def cancel_run(run_id: int) -> None:
     """Skip what has not begun, ask the rest to stop."""
     row = runs.request_cancel(run_id, actor())
@@ -90,7 +90,7 @@ def cancel_run(run_id: int) -> None:
 
 
 @run.command("retry")
-@click.argument("run_id", metavar="ID", type=int)
+@click.argument("run_id", metavar="ID", type=AN_ID)
 @click.option("--skipped", is_flag=True, help="Also what was never begun.")
 @waits
 def retry_run(run_id: int, skipped: bool, wait: bool) -> None:

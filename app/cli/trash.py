@@ -2,7 +2,7 @@
 
 import click
 
-from app.cli.act import Acts, actor
+from app.cli.act import AN_ID, Acts, actor
 from app.cli.show import as_json, print_json, print_table
 from app.cli.waiting import finish
 from app.schemas.trash import TrashEntrySchema
@@ -29,7 +29,7 @@ def list_trash(is_json: bool) -> None:
 
 
 @trash.command("restore")
-@click.argument("entry_id", metavar="ID", type=int)
+@click.argument("entry_id", metavar="ID", type=AN_ID)
 @waits
 def restore_project(entry_id: int, wait: bool) -> None:
     """Put a project back as it was."""
@@ -37,7 +37,7 @@ def restore_project(entry_id: int, wait: bool) -> None:
 
 
 @trash.command("delete")
-@click.argument("entry_id", metavar="ID", type=int)
+@click.argument("entry_id", metavar="ID", type=AN_ID)
 @waits
 def purge_trash_entry(entry_id: int, wait: bool) -> None:
     """Remove it from the trash, for good."""

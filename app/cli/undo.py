@@ -2,7 +2,7 @@
 
 import click
 
-from app.cli.act import actor
+from app.cli.act import AN_ID, actor
 from app.cli.projects import on_node, project, waits
 from app.cli.show import as_json, print_json, print_table
 from app.cli.waiting import finish
@@ -27,7 +27,7 @@ def list_recoveries(name: str, node_name: str | None, is_json: bool) -> None:
 
 @project.command("undo")
 @click.argument("name")
-@click.argument("recovery_id", metavar="RECOVERY", type=int)
+@click.argument("recovery_id", metavar="RECOVERY", type=AN_ID)
 @on_node
 @waits
 def undo_project(name: str, recovery_id: int, node_name: str | None, wait: bool) -> None:

@@ -52,7 +52,6 @@ class EventQuery(PageQuery):
     )
     before = QueryInteger(
         load_default=None,
-        maximum=2**53,
         metadata={"description": "An event's id: only what is elder. As `next_before` in `X-Pagination` says."},
     )
 
@@ -78,4 +77,4 @@ class VerificationSchema(StrictSchema):
 
 
 class ExportQuery(StrictSchema):
-    after = QueryInteger(load_default=0, minimum=0, maximum=2**53, metadata={"description": "Only higher ids."})
+    after = QueryInteger(load_default=0, minimum=0, metadata={"description": "Only higher ids."})

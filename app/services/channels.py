@@ -6,12 +6,12 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from app.db import db, unit_of_work
 from app.errors import Invalid, NameTaken, NotFound, WrongState, naming
-from app.models import ChannelKind, NotificationChannel, NotificationDelivery
+from app.models import ChannelKind, DeliveryState, NotificationChannel, NotificationDelivery
 from app.secrets import Secret
 from app.services.alerts import EVENTS, add_delivery
 from app.services.events import Actor, event
@@ -34,6 +34,12 @@ def list_deliveries(channel_id: int, page: int, page_size: int) -> Page[Notifica
     """The latest first."""
     rows = select(NotificationDelivery).filter_by(channel_id=get_channel(channel_id).id)
     return paginate(rows.order_by(NotificationDelivery.id.desc()), page, page_size)
+
+
+def state_counts() -> dict[str, int]:
+    """Of what is kept of all channels."""
+    rows = db.session.execute(select(NotificationDelivery.state, func.count()).group_by(NotificationDelivery.state))
+    return {state.value: 0 for state in DeliveryState} | {state.value: count for state, count in rows}
 
 
 def get_channel(channel_id: int) -> NotificationChannel:

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from app.db import unit_of_work, utcnow
 from app.models import Role
+from app.schemas.base import MAX_ID
 from app.services import event_search
 from app.services.events import SYSTEM, Actor, event
 
@@ -142,6 +143,12 @@ def test_a_filter_that_cannot_be_read_is_named(admin: FlaskClient, query: str, f
     assert field in answer.json["errors"]
 
 
+@pytest.mark.parametrize("path", ["events?before", "events/export?after"])
+def test_an_id_that_no_event_can_have_is_refused(admin: FlaskClient, path: str) -> None:
+    answer = admin.get(f"/api/v1/{path}={MAX_ID + 1}")
+    assert (answer.status_code, list(answer.json["errors"])) == (422, [path.partition("?")[2]])
+
+
 def test_an_event_that_is_gone_has_no_elders(told: None, admin: FlaskClient) -> None:
-    assert admin.get(f"/api/v1/events?before={2**40}").json != []
+    assert admin.get(f"/api/v1/events?before={MAX_ID}").json != []
     assert admin.get("/api/v1/events?before=1&actor=ada").json == []

@@ -33,9 +33,7 @@ def test_without_a_terminal_a_password_is_not_waited_for(installed: Installation
 def test_the_token_is_alone_on_the_last_line_and_opens_rest(installed: Installation) -> None:
     token = installed.ok("token", "add", "--user", "admin", "--name", "laptop", "--days", "2").splitlines()[-1]
     assert re.fullmatch(r"bbt_[A-Za-z0-9_-]{43}", token)
-    app = installed.app()
-    answer = app.test_client().get("/api/v1/users", headers={"Authorization": f"Bearer {token}"})
-    assert answer.status_code == 200
+    assert list_users(installed, token) == 200
 
 
 def test_a_token_needs_a_user(installed: Installation) -> None:
@@ -45,6 +43,15 @@ def test_a_token_needs_a_user(installed: Installation) -> None:
 
 
 OTHER = "another long password"
+
+
+def list_users(installed: Installation, token: str) -> int:
+    """The status that REST answers."""
+    app = installed.app()
+    try:
+        return app.test_client().get("/api/v1/users", headers={"Authorization": f"Bearer {token}"}).status_code
+    finally:
+        end(app)
 
 
 def can_log_in(installed: Installation, password: str) -> bool:
@@ -107,5 +114,4 @@ def test_without_a_second_factor_there_is_none_to_reset(installed: Installation)
 
 def test_a_token_is_made_with_a_lower_role(installed: Installation) -> None:
     token = installed.ok("token", "add", "--user", "admin", "--name", "ci", "--role", "viewer").splitlines()[-1]
-    answer = installed.app().test_client().get("/api/v1/users", headers={"Authorization": f"Bearer {token}"})
-    assert answer.status_code == 403
+    assert list_users(installed, token) == 403

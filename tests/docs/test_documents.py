@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 import app.errors as errors
 from app.config import CHECKOUT, SETTINGS
@@ -95,6 +96,11 @@ def test_no_path_is_explained_that_there_is_not(app: Flask) -> None:
     known = {re.sub(r"<[^>]+>", "{id}", rule.rule) for rule in app.url_map.iter_rules()}
     explained = {text for text in quoted("rest.md") if text.startswith("/api/v1/")}
     assert explained - known == set()
+
+
+def test_every_metric_is_explained_and_none_that_there_is_not(nobody: FlaskClient) -> None:
+    ours = set(re.findall(r"^# TYPE (\w+)", nobody.get("/metrics").text, re.MULTILINE))
+    assert ours == {name for name in quoted("operate.md") if re.fullmatch(r"(bareboat|process)_[a-z_]+", name)}
 
 
 @pytest.mark.parametrize("document", WRITTEN, ids=lambda path: str(path.relative_to(CHECKOUT)))
