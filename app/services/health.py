@@ -2,7 +2,7 @@
 
 import logging
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from flask import current_app
 from sqlalchemy import Select, func, select, text
@@ -39,7 +39,7 @@ def counts() -> dict[str, dict[str, int]]:
 def delays() -> dict[str, float]:
     """For how many seconds that of each sort which is due the longest has waited for somebody to do it; 0: none is."""
     now = utcnow()
-    since: dict[str, Select[tuple[datetime | None]]] = {
+    since: dict[str, Select[Any]] = {
         "job": select(func.min(func.coalesce(Job.run_after, Job.created_at))).where(
             Job.state == JobState.QUEUED, ~is_away()
         ),
