@@ -44,7 +44,9 @@ class Command:
 
     `refusals` says what this program's own exit statuses mean, as codes of `app.errors.ACT_FAILURES`. Leave it empty
     for programs of the user: their statuses are theirs. `timeout_seconds` is kept on the node, by `timeout`. `note` is
-    what the node's own log says of a durable process (`notes.node_note`); nothing: it has no line there.
+    what the node's own log says of a durable process (`notes.node_note`); nothing: it has no line there. `is_told`: it
+    starts no program, does not exit, and leaves what it found in `$said` where `is_told` is set; a persistent shell then
+    tells it in one piece.
     """
 
     program: str
@@ -54,6 +56,7 @@ class Command:
     timeout_seconds: int = 60
     refusals: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     note: str = ""
+    is_told: bool = False
 
     def script(self, nonce: str) -> str:
         """The whole script for `/bin/sh -s`; `nonce` is hexadecimal and new for every run."""

@@ -60,7 +60,7 @@ def facts(root: ProjectsRoot, *, only_changing: bool = False, timeout_seconds: i
     """`only_changing` asks for what takes no program on the node: load, memory, uptime, and whether the root is there
     and writable. The rest (disk, git, system, clock, who else may write to the root) costs it twenty times as much."""
     what = "changing" if only_changing else "all"
-    return Command(program=_FACTS, arguments=(root, what), timeout_seconds=timeout_seconds)
+    return Command(_FACTS, (root, what), timeout_seconds=timeout_seconds, is_told=only_changing)
 
 
 def parse_facts(output: bytes, *, only_changing: bool = False) -> Facts:

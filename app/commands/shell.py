@@ -6,8 +6,10 @@ two turns, that shell ends. During a turn it does not read, but a watcher does, 
 the channel closes: what runs there is a read of ours, which has nothing to clear up. So the channel is the lease here
 too. When the shell itself dies in a turn, sshd closes the watcher's input, with the same effect.
 A turn costs two forks, and a step more where a place is checked. A shell that is asked often settles: a `cat` hands on
-what we send to a fork of it, and at its end kills the group; then a turn needs no watcher. Wall-clock limits are the
-controller's, which closes the channel; a limit of CPU seconds is kept on the node.
+what we send to a fork of it, and at its end kills the group; then a turn needs no watcher. A program that only tells
+what it has found (`Command.is_told`) costs one fork: it works in the background while the shell reads on, which is
+watching too, and begin, output and end are written at once. Wall-clock limits are the controller's, which closes the
+channel; a limit of CPU seconds is kept on the node.
 """
 
 import hashlib
@@ -40,8 +42,10 @@ def turn(command: Command, nonce: str, known: set[str]) -> str:
     name = f"p_{hashlib.sha256(body.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}"
     lines = [] if name in known else [f"{name}={quote(body)}"]
     known.add(name)
-    words = [name, _place(command.place), *map(quote, command.arguments)]
-    lines.append(f"turn {nonce} {command.timeout_seconds} {' '.join(words)}")
+    words = [name, *map(quote, command.arguments)]
+    if not command.is_told:
+        words.insert(1, _place(command.place))
+    lines.append(f"{'told' if command.is_told else 'turn'} {nonce} {command.timeout_seconds} {' '.join(words)}")
     return "{ " + "\n".join(lines) + "\n}\n"
 
 
@@ -61,6 +65,7 @@ def _place(place: Place | None) -> str:
 # `at` compares after entering, with the program, as `base` does; the whole way at once, because only where it leads
 # counts. Only when that is astray, `step` by `step`, to know why.
 # The watcher has ended when END is said: the next turn is for the shell to read.
+# The end of what we send, while a told program works, ends the shell, and with it its group.
 # Of the shells that are /bin/sh, bash and ksh read a whole file before they run a line of it: they do not settle.
 _OPENING: Final = """{{
 exec 3<&0
@@ -113,6 +118,18 @@ turn() {{
   printf '\\nEND %s - -\\n' "$1" >&2
   printf '\\nEND %s %s %s\\n' "$1" "$reason" "$status"
 }}
+told() {{
+  wait
+  {{
+    exec 3<&-
+    frame=$1 is_told=yes said=
+    ulimit -S -t "$2" || :
+    eval "program=\\$$3"
+    shift 3
+    eval "$program"
+    printf 'BEGIN %s\\n%s\\nEND %s exit %s\\n' "$frame" "$said" "$frame" "$?"
+  }} </dev/null 2>/dev/null &
+}}
 ready() {{
   printf 'BEGIN %s\\n\\nEND %s - -\\n' "$1" "$1" >&2
   printf 'BEGIN %s\\n\\nEND %s ready -\\n' "$1" "$1"
@@ -129,5 +146,7 @@ kill -0 "-$$" 2>/dev/null || word=shared_group
 printf 'BEGIN {nonce}\\n' >&2
 printf 'BEGIN {nonce}\\n\\nEND {nonce} %s -\\n' "$word"
 [ "$word" = ready ] || exit
+cd /
+trap 'kill -KILL "-$$"' EXIT
 }}
 """

@@ -84,7 +84,7 @@ class Shell:
         self._is_odd = True  # until it has ended as it should
         noise_bytes = self._prepare(shell.settling) if self._turns == SETTLE_TURNS else 0
         self._turns += 1
-        turn = _Turn(nonce, watch)
+        turn = _Turn(nonce, watch, has_end_on_stderr=not command.is_told)
         self._send(script)
         reason = self._follow(turn, Deadline(command.timeout_seconds))
         if reason is not None:

@@ -210,6 +210,58 @@ def test_a_place_that_is_not_where_it_should_be_is_refused(
     assert (result.reason, result.exit_status, result.stdout) == (reason, None, b"")
 
 
+TELLS = Command('[ -n "${is_told-}" ] && said="$1|$PWD|${X-none}"; X=1; cd /tmp; [ "$1" != 3 ]', is_told=True)
+
+
+@pytest.mark.parametrize("login_shell", ["sh", "bash", "busybox sh"])
+def test_what_is_told_arrives_whole_and_leaves_nothing_to_the_next(
+    pool: ConnectionPool, make_sshd: Callable[..., SshdServer], login_shell: str
+) -> None:
+    server = make_sshd(extra=(f"ForceCommand exec {login_shell} -s",))
+    texts = [*HOSTILE, "3"]
+    with pool.lease(server.target()) as connection:
+        shell = Shell.open(connection.transport, "node")
+        results = [shell.run(replace(TELLS, arguments=(text,))) for text in texts]
+        between = shell.run(Command("echo other; echo error >&2"))
+    expected = [f"{text}|/|none".encode("utf-8", "surrogateescape") for text in texts]
+    assert [(result.stdout, result.stderr) for result in results] == [(line, b"") for line in expected]
+    assert [result.exit_status for result in results] == [0] * len(HOSTILE) + [1]
+    assert (between.stdout, between.stderr) == (b"other\n", b"error\n")
+    assert not shell.is_worn
+
+
+def test_telling_that_hangs_is_killed(open_shell: Shell, tmp_path: Path) -> None:
+    fifo, pid_file = tmp_path / "fifo", tmp_path / "pid"
+    os.mkfifo(fifo)
+    program = 'read -r pid _ </proc/self/stat; echo "$pid" >"$2"; read -r _ <"$1"'
+    result = open_shell.run(Command(program, (str(fifo), str(pid_file)), timeout_seconds=1, is_told=True))
+    assert (result.reason, result.exit_status) == ("timeout", None)
+    _await_end([int(pid_file.read_text())])
+    assert open_shell.is_worn
+
+
+def test_telling_that_computes_without_end_is_ended(open_shell: Shell) -> None:
+    result = open_shell.run(Command("while :; do :; done", timeout_seconds=1, is_told=True))
+    assert (result.reason, result.exit_status) == ("timeout", None)
+
+
+def test_the_loss_of_the_connection_ends_what_would_be_told(
+    pool: ConnectionPool, fresh_sshd: SshdServer, tmp_path: Path
+) -> None:
+    pid_file, fifo = tmp_path / "pid", tmp_path / "fifo"
+    os.mkfifo(pid_file)
+    os.mkfifo(fifo)
+    program = 'read -r pid _ </proc/self/stat; echo "$pid" >"$2"; read -r _ <"$1"'
+    with ThreadPoolExecutor(1) as threads:
+        command = Command(program, (str(fifo), str(pid_file)), is_told=True)
+        reading = threads.submit(pool.read, fresh_sshd.target(), command)
+        pid = int(pid_file.read_text())
+        fresh_sshd.signal_daemons(signal.SIGKILL)
+        _await_end([pid])
+        pool.close()
+        assert reading.exception(90) is not None
+
+
 def test_a_program_is_sent_once() -> None:
     known: set[str] = set()
     command = Command(": " + "x" * 5000, ("a",))

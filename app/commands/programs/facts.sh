@@ -1,5 +1,5 @@
 # facts.sh ROOT all|changing: what the node is and has, a `name value` a line. What cannot be found is left out. Writes
-# nothing. `changing` is asked often, and starts no program at all.
+# nothing. `changing` is asked often, and starts no program at all; a shell that tells `$said` by itself sets `is_told`.
 said=
 fact() {
   [ -z "$2" ] || said="$said$1 $2
@@ -88,4 +88,4 @@ first_line /proc/uptime
 fact uptime "${line%%.*}"
 memory
 root_state "$1" "$2"
-printf %s "$said"
+[ -n "${is_told-}" ] || printf %s "$said"
