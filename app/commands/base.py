@@ -127,10 +127,14 @@ unset CDPATH ENV BASH_ENV
 LC_ALL=C.UTF-8 PATH={path}
 export LC_ALL PATH
 end() {{ printf '\\nEND {nonce} %s %s\\n' "$1" "$2"; exit 0; }}
+if [ -x /bin/pwd ]
+then where() {{ /bin/pwd -P; }}
+else where() {{ env pwd -P; }}
+fi
 enter() {{
   [ -d "$1" ] || end "$3" -
   cd -P -- "$1" 2>/dev/null || end "$3" -
-  [ "$(env pwd -P && printf x)" = "$2
+  [ "$(where && printf x)" = "$2
 x" ] || end "$4" -
 }}
 printf 'BEGIN {nonce}\\n'

@@ -5,9 +5,14 @@ absent() {
   [ ! -e "$1" ] && [ ! -L "$1" ] || refuse 74 "$name exists in the projects root"
 }
 
+remains() {
+  [ -e "./$job" ] || [ -L "./$job" ]
+}
+
 # In .bareboat/tmp, which we hold; a last write of a child that is just ending may need the second try.
 clean_up() {
   stop_work
+  remains || return 0
   rm -rf "./$job" 2>/dev/null || rm -rf "./$job"
 }
 
@@ -15,10 +20,17 @@ clean_up() {
 give_up() {
   status=$?
   [ "$status" != 97 ] || too_large
-  for room in "$(free -k)" "$(free -i)"; do
-    [ -z "$room" ] || [ "$room" -ge 64 ] || refuse 72 'no space or inodes left on the disk'
+  room
+  for left in "$bb_kib" "$bb_inodes"; do
+    [ -z "$left" ] || [ "$left" -ge 64 ] || refuse 72 'no space or inodes left on the disk'
   done
   exit "$status"
+}
+
+# Where there is a file, there is a commit.
+judge() {
+  fits '' HEAD "$(weigh .)" || too_large
+  [ -n "$size" ] || has_commit HEAD || refuse 76 'the repository has no commits'
 }
 
 git_ready
@@ -26,7 +38,7 @@ root_sound
 absent "./$name"
 room_left
 enter_own "$root" tmp
-rm -rf "./$job" || refuse 71 "the remains of an earlier try cannot be removed: .bareboat/tmp/$job"
+! remains || rm -rf "./$job" || refuse 71 "the remains of an earlier try cannot be removed: .bareboat/tmp/$job"
 trap clean_up EXIT
 mkdir -m 700 "./$job" || { room_left; refuse 71 'nothing can be made in .bareboat/tmp'; }
 
@@ -34,8 +46,7 @@ set -- clone --progress --no-checkout --no-local --no-recurse-submodules --origi
 [ -z "$depth" ] || set -- "$@" --depth "$depth"
 [ -z "$branch" ] || set -- "$@" --branch "$branch"
 run_bounded 0 "./$job" git "$@" -- "$url" "./$job" >&2 || give_up
-( cd -P -- "./$job" && has_commit HEAD ) || refuse 76 'the repository has no commits'
-( cd -P -- "./$job" && fits '' HEAD "$(weigh .)" ) || too_large
+( cd -P -- "./$job" && judge ) || exit
 run git -C "./$job" checkout --quiet --progress >&2 || give_up
 if [ -n "$submodules" ]; then
   run_bounded 0 "./$job" git -C "./$job" submodule update --init --recursive --progress >&2 || give_up

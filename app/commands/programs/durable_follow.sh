@@ -33,9 +33,9 @@ copy_new() {
   { [ -s err ] && [ $((bb_round % 5)) != 0 ] || copy_out; } && copy_err || exit
 }
 
-# Hundredths of a second, then tenths: a short job is not kept waiting, a long one costs little.
+# Hundredths of a second, then a tenth of what has passed: a short job is not kept waiting, a long one costs little.
 pause() {
-  bb_pace=$((bb_round < 5 ? 1 : bb_round < 10 ? 2 : bb_round < 14 ? 5 : 10))
+  bb_pace=$((bb_round < 5 ? 1 : bb_elapsed < 30 ? 2 : bb_elapsed < 100 ? bb_elapsed / 10 : 10))
   bb_round=$((bb_round + 1)) bb_elapsed=$((bb_elapsed + bb_pace))
   if [ "$bb_pace" = 10 ]; then sleep 0.1; else sleep "0.0$bb_pace"; fi || { bb_elapsed=$((bb_elapsed + 100)); sleep 1; }
 }

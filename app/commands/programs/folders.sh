@@ -7,9 +7,15 @@ refuse() {
   exit "$status"
 }
 
-# Enter, and only then look where we are; env, because a builtin pwd prints what it remembers.
+# By a program: a builtin pwd prints what it remembers.
+if [ -x /bin/pwd ]
+then where() { /bin/pwd -P; }
+else where() { env pwd -P; }
+fi
+
+# Enter, and only then look where we are.
 enter() {
-  cd -P -- "$1" 2>/dev/null && [ "$(env pwd -P && printf x)" = "$2
+  cd -P -- "$1" 2>/dev/null && [ "$(where && printf x)" = "$2
 x" ]
 }
 
@@ -24,18 +30,34 @@ root_sound() {
   [ -w . ] || refuse 71 'the projects root is not writable'
 }
 
-# Free 1024-byte blocks (-k) or inodes (-i) here, or nothing where the file system does not count them.
+# What is free here: bb_kib and bb_inodes, empty where the file system does not count them. Blocks, bytes of one,
+# inodes, all inodes: one stat is cheaper than two df, which not every stat replaces.
+room() {
+  set -- $(stat -f -c '%a %S %d %c' . 2>/dev/null)
+  case $#$* in
+    4*[!0-9\ ]* | [!4]*) bb_kib=$(free -k) bb_inodes=$(free -i) ;;
+    *) bb_kib=$(($1 * ($2 / 512) / 2)) bb_inodes=$3; [ "$4" != 0 ] || bb_inodes= ;;
+  esac
+}
+
+# Blocks of 1024 bytes (-k) or inodes (-i).
 free() {
   df -P "$1" . 2>/dev/null | sed -n '2s/.* \([0-9][0-9]*\)  *[0-9][0-9]*%.*/\1/p'
 }
 
 room_left() {
-  [ "$(free -k)" != 0 ] || refuse 72 'no space left on the disk'
-  [ "$(free -i)" != 0 ] || refuse 72 'no inodes left on the disk'
+  room
+  [ "$bb_kib" != 0 ] || refuse 72 'no space left on the disk'
+  [ "$bb_inodes" != 0 ] || refuse 72 'no inodes left on the disk'
 }
 
-# From the root ($1) into .bareboat/$2, both made here when missing, both really there.
+# From the root ($1) into .bareboat/$2, both made here when missing, both really there. Where both are there, one look
+# proves all of the way.
 enter_own() {
+  if [ -d "./.bareboat/$2" ] && [ ! -L ./.bareboat ] && [ ! -L "./.bareboat/$2" ]; then
+    enter "./.bareboat/$2" "$1/.bareboat/$2" || refuse 75 ".bareboat/$2 is not where it should be"
+    return
+  fi
   own_folder .bareboat "$1/.bareboat"
   own_folder "$2" "$1/.bareboat/$2"
 }

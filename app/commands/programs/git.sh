@@ -136,9 +136,20 @@ print_head() {
   git log -1 -z --encoding=UTF-8 --format=tformat:%H%x00%s%x00%an%x00%cI HEAD --
 }
 
+# Of a branch that is checked out, as its file says; other kinds of storage are git's to read. Empty: detached.
+print_branch() {
+  line=
+  [ ! -f .git/HEAD ] || IFS= read -r line <.git/HEAD
+  case $line in
+    'ref: refs/heads/.invalid') ;;
+    'ref: refs/heads/'*) printf %s "${line#ref: refs/heads/}"; return ;;
+  esac
+  git symbolic-ref --quiet --short HEAD
+}
+
 # What an act ends with: the head, the branch (empty: detached), $1, a recovery ref (or empty), and $2, how many commits
 # of HEAD the upstream has not (or empty: not known).
 print_outcome() {
   print_head || refuse 84 'HEAD is no commit'
-  printf '%s\0%s\0%s\0' "$(git symbolic-ref --quiet --short HEAD)" "$1" "$2"
+  printf '%s\0%s\0%s\0' "$(print_branch)" "$1" "$2"
 }

@@ -45,13 +45,17 @@ bounded() {
 watch_growth() {
   nap=
   trap 'kill "$nap"; exit 0' TERM
-  rest=$limit blocks=$(free -k) inodes=$(free -i)
+  rest=$limit
+  [ -n "$bb_kib$bb_inodes" ] || room
+  blocks=$bb_kib inodes=$bb_inodes
   [ -n "$base" ] || base=$(weigh "$folder")
   while sleep 1 & nap=$!; wait "$nap"; do
-    is_gone "$blocks" "$(free -k)" || is_gone "$inodes" "$(free -i)" || continue
+    room
+    is_gone "$blocks" "$bb_kib" || is_gone "$inodes" "$bb_inodes" || continue
     rest=$((limit + base - $(weigh "$folder")))
     [ "$rest" -ge 0 ] || { trap '' TERM; kill -TERM "$work"; exit 97; }
-    blocks=$(free -k) inodes=$(free -i)
+    room
+    blocks=$bb_kib inodes=$bb_inodes
   done
 } >/dev/null 2>&1
 
@@ -69,14 +73,16 @@ end_watch() {
 }
 
 # OLD NEW KIB: whether the files of the tree NEW that are not in OLD (or empty) fit beside so many KiB. Looked at before
-# a checkout, since a few small objects may be a tree without end; its names are counted first, which holds none of them.
+# a checkout, since a few small objects may be a tree without end; its names are counted first, which holds none of them
+# and opens no file. `size` is empty where no file was seen.
 fits() {
+  size=
   [ "$limit" -gt 0 ] || return 0
   left=$((limit - $3)) most=$((limit / 5 + 1))
   [ "$left" -ge 0 ] || return
-  [ "$(git ls-tree -r --name-only "$2" | head -n "$most" | wc -l)" -lt "$most" ] || return
+  [ "$(git ls-tree -r --name-only "$2" 2>/dev/null | head -n "$most" | wc -l)" -lt "$most" ] || return
   times=$(growth "$2")
-  for size in $(sizes "$1" "$2"); do
+  for size in $(sizes "$1" "$2" 2>/dev/null); do
     left=$((left - size * times / 4096 * 4 - 5))
     [ "$left" -ge 0 ] || return
   done
