@@ -45,8 +45,8 @@ class Command:
     `refusals` says what this program's own exit statuses mean, as codes of `app.errors.ACT_FAILURES`. Leave it empty
     for programs of the user: their statuses are theirs. `timeout_seconds` is kept on the node, by `timeout`. `note` is
     what the node's own log says of a durable process (`notes.node_note`); nothing: it has no line there. `is_told`: it
-    starts no program, does not exit, and leaves what it found in `$said` where `is_told` is set; a persistent shell then
-    tells it in one piece.
+    starts no program, does not exit, and leaves what it found in `$said` where `is_told` is set; a persistent shell
+    then tells it in one piece.
     """
 
     program: str
