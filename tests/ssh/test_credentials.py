@@ -79,6 +79,21 @@ def test_a_key_that_is_not_known_there_is_named(live: Live, node_id: int, ssh_gi
 
 
 @needs_root
+def test_what_the_account_keeps_for_git_is_neither_shown_nor_run(
+    live: Live, trusting_sshd: SshdServer, ssh_keypair: KeyPair, private_git: PrivateGit
+) -> None:
+    """Its ~/.netrc, which curl reads, and its ~/.gitconfig; a program there would see the token."""
+    home = trusting_sshd.home
+    (home / ".netrc").write_text(f"machine {private_git.address} login {USER} password {TOKEN}\n")
+    (home / ".gitconfig").write_text(f"[credential]\nhelper = !touch {home}/ran\n[trace2]\neventTarget = {home}/told\n")
+    node_id = live.add_node(trusting_sshd, ssh_keypair)
+    job = live.clone(node_id, private_git.url, "without")
+    assert (job.error_code, private_git.secrets_shown) == ("git_auth_failed", [])
+    assert live.clone(node_id, private_git.url, git_credential_id=add_token(private_git).id).error_code is None
+    assert {path.name for path in home.iterdir()} == {".gitconfig", ".netrc"}
+
+
+@needs_root
 def test_a_token_that_is_refused_is_named_and_what_tells_it_is_masked(
     live: Live,
     trusting_sshd: SshdServer,
