@@ -1,5 +1,4 @@
 import stat
-from pathlib import Path
 
 from flask.cli import FlaskGroup
 from sqlalchemy import select
@@ -78,9 +77,9 @@ def test_no_command_is_hidden_by_one_of_flask_s_own(bare: Installation) -> None:
         end(app)
 
 
-def test_two_new_installations_share_no_secret(bare: Installation, template: Path) -> None:
+def test_two_new_installations_share_no_secret(bare: Installation, template: Installation) -> None:
     """CVE-2022-29186: what an image brought along was the same key everywhere."""
-    one, other = bare.ok("init"), Installation(template)
+    one, other = bare.ok("init"), template
     assert "password: " in one
     contents = [
         {path.name: path.read_bytes() for path in home.rglob("*") if path.is_file()} for home in (bare.home, other.home)
