@@ -103,6 +103,18 @@ def list_notification_deliveries(channel_id: int, **query: Any) -> Any:
     return channels.list_deliveries(channel_id, **query)
 
 
+@blueprint.post("/<id:channel_id>/deliveries/<id:delivery_id>/send-again")
+@blueprint.guard("admin", 404, 409)
+@blueprint.response(200, NotificationDeliverySchema)
+def send_notification_again(channel_id: int, delivery_id: int) -> Any:
+    """Send again what has failed
+
+    Under the same `uid`, so that a receiver that has it after all passes over it; tried at once. 409 `channel_off`
+    where the channel is off, `wrong_state` for what waits or has been delivered.
+    """
+    return channels.request_again(channel_id, delivery_id, actor())
+
+
 def _fresh(channel: Any, secret: Secret | None) -> dict[str, Any]:
     shown = {name: getattr(channel, name) for name in ChannelSchema().fields}
     return shown | {"secret": secret.reveal() if secret else None}

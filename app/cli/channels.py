@@ -7,8 +7,8 @@ import click
 
 from app.cli.act import Acts, actor, load, read_secret
 from app.cli.show import as_json, print_json, print_table
-from app.models import ChannelKind, NotificationChannel
-from app.schemas.channels import ChannelCreateSchema, ChannelSchema
+from app.models import ChannelKind, NotificationChannel, NotificationDelivery
+from app.schemas.channels import ChannelCreateSchema, ChannelSchema, NotificationDeliverySchema
 from app.services import channels
 from app.services.alerts import EVENTS
 from app.services.paging import MAX_PAGE_SIZE
@@ -55,6 +55,27 @@ def test_channel(name: str) -> None:
     click.echo(f"A test by channel {name} is asked for")
 
 
+@channel.command("log")
+@click.argument("name")
+@as_json
+def show_deliveries(name: str, is_json: bool) -> None:
+    """What was sent by a channel, and what is still to be, the latest first."""
+    rows = channels.list_deliveries(channels.get_channel_by_name(name).id, 1, MAX_PAGE_SIZE).items
+    if is_json:
+        return print_json(NotificationDeliverySchema(many=True).dump(rows))
+    titles = ("ID", "AT", "EVENT", "SUBJECT", "STATE", "ATTEMPTS", "CODE", "NEXT TRY", "ERROR")
+    return print_table(titles, (_delivery_cells(row) for row in rows))
+
+
+@channel.command("send-again")
+@click.argument("name")
+@click.argument("delivery_id", metavar="DELIVERY", type=int)
+def send_again(name: str, delivery_id: int) -> None:
+    """Send again what has failed, under the same id; DELIVERY is its number in the log."""
+    channels.request_again(channels.get_channel_by_name(name).id, delivery_id, actor())
+    click.echo(f"Delivery {delivery_id} is to be sent again by channel {name}")
+
+
 @channel.command("enable")
 @click.argument("name")
 def enable_channel(name: str) -> None:
@@ -85,3 +106,8 @@ def _turn(name: str, *, is_on: bool) -> None:
 def _cells(row: NotificationChannel) -> tuple[object, ...]:
     about = (row.id, row.name, row.kind, row.place, row.enabled, row.last_delivery_at, row.last_state)
     return *about, ", ".join(row.events)
+
+
+def _delivery_cells(row: NotificationDelivery) -> tuple[object, ...]:
+    what = (row.id, row.created_at, row.event, row.subject, row.state, row.attempts)
+    return *what, row.last_code, row.next_try_at, row.last_error

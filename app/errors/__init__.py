@@ -14,7 +14,7 @@ BareboatError
 ├── NotFound                                                                404
 ├── Conflict                a state in the way                              409
 │   ├── NameTaken  NodeInUse  KeyInUse  CredentialInUse  NodeOffline  NodeCordoned
-│   │   HostKeyUnpinned  KeyMissing  ProjectBusy  WrongState  HookReplayed
+│   │   HostKeyUnpinned  KeyMissing  ProjectBusy  WrongState  ChannelOff  HookReplayed
 ├── Throttled               too many requests; try later                    429
 ├── MasterKeyMissing  MasterKeyUnsafe  SecretUnreadable  DatabaseNotCurrent  SettingsWrong 500
 ├── NodeError               the node could not be spoken to                 502

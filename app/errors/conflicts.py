@@ -58,6 +58,11 @@ class WrongState(Conflict):
     message = "This cannot be done in the present state."
 
 
+class ChannelOff(Conflict):
+    code = "channel_off"
+    message = "The notification channel is off; turn it on first."
+
+
 class HookReplayed(Conflict):
     code = "hook_replayed"
     message = "This very delivery has been received already; nothing was done again."

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from flask import current_app
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.db import db, unit_of_work
-from app.errors import Invalid, NameTaken, NotFound, WrongState, naming
+from app.db import db, unit_of_work, utcnow
+from app.errors import ChannelOff, Invalid, NameTaken, NotFound, WrongState, naming
 from app.models import ChannelKind, DeliveryState, NotificationChannel, NotificationDelivery
 from app.secrets import Secret
 from app.services.alerts import EVENTS, add_delivery
@@ -40,6 +40,14 @@ def state_counts() -> dict[str, int]:
     """Of what is kept of all channels."""
     rows = db.session.execute(select(NotificationDelivery.state, func.count()).group_by(NotificationDelivery.state))
     return {state.value: 0 for state in DeliveryState} | {state.value: count for state, count in rows}
+
+
+def get_delivery(channel_id: int, delivery_id: int) -> NotificationDelivery:
+    of_channel = select(NotificationDelivery).filter_by(channel_id=get_channel(channel_id).id)
+    row = db.session.scalar(of_channel.filter_by(id=delivery_id))
+    if row is None:
+        raise NotFound(f"The log of this channel has no delivery {delivery_id}; it keeps the last ones only.")
+    return row
 
 
 def get_channel(channel_id: int) -> NotificationChannel:
@@ -124,6 +132,31 @@ def request_test(channel_id: int, actor: Actor) -> NotificationDelivery:
         row = add_delivery(session, channel, told)
         session.add(event(actor, "channel.test", _subject(channel), "requested"))
     return row
+
+
+def ensure_can_send_again(delivery: NotificationDelivery) -> None:
+    """Raises ChannelOff; WrongState where it has not failed."""
+    channel = delivery.channel
+    if not channel.enabled:
+        raise ChannelOff(f"Channel {channel.name} is off; turn it on, then send again.")
+    if delivery.state is not DeliveryState.FAILED:
+        word = "waits for its next try already" if delivery.state is DeliveryState.PENDING else "has been delivered"
+        raise WrongState(f"Delivery {delivery.id} {word}; only what has failed is sent again.")
+
+
+def request_again(channel_id: int, delivery_id: int, actor: Actor) -> NotificationDelivery:
+    """The same notification, under the same `uid`: a receiver that has it passes over it. Of two who ask at once, one
+    is refused. Raises what `ensure_can_send_again` raises."""
+    row = get_delivery(channel_id, delivery_id)
+    ensure_can_send_again(row)
+    failed = update(NotificationDelivery).filter_by(id=delivery_id, state=DeliveryState.FAILED)
+    about = f"delivery {delivery_id}: {row.event} of {row.subject}"
+    with unit_of_work() as session:
+        waits = failed.values(state=DeliveryState.PENDING, next_try_at=utcnow(), finished_at=None)
+        if not session.execute(waits).rowcount:
+            raise WrongState(f"Delivery {delivery_id} is being sent again already.")
+        session.add(event(actor, "channel.send_again", _subject(row.channel), "requested", detail=about))
+    return get_delivery(channel_id, delivery_id)
 
 
 def address_of(channel: NotificationChannel) -> Secret:

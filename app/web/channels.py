@@ -62,6 +62,28 @@ def request_channel_test(channel_id: int) -> Response:
     return _back_to(channel_id)
 
 
+@web.get("/notification-channels/<id:channel_id>/deliveries/<id:delivery_id>/send-again")
+@requires("admin")
+def confirm_sending_again(channel_id: int, delivery_id: int) -> str | Response:
+    delivery = channels.get_delivery(channel_id, delivery_id)
+    try:
+        channels.ensure_can_send_again(delivery)
+    except Conflict as error:
+        return refuse(error, url_for("web.show_channel", channel_id=channel_id))
+    return render_template("channels/send_again.html", channel=delivery.channel, delivery=delivery)
+
+
+@web.post("/notification-channels/<id:channel_id>/deliveries/<id:delivery_id>/send-again")
+@requires("admin")
+def send_again(channel_id: int, delivery_id: int) -> Response:
+    try:
+        channels.request_again(channel_id, delivery_id, actor())
+    except Conflict as error:
+        return refuse(error, url_for("web.show_channel", channel_id=channel_id))
+    flash("It is on its way again; the log below says what came of it, within seconds.", "done")
+    return _back_to(channel_id)
+
+
 @web.post("/notification-channels/<id:channel_id>/enable")
 @requires("admin")
 def enable_channel(channel_id: int) -> Response:

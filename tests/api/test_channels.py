@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
+
+from app.db import unit_of_work
+from app.models import DeliveryState, NotificationDelivery
 
 PATH = "/api/v1/notification-channels"
 URL = "https://hooks.example.com/services/T0/s3cret-part"
@@ -81,6 +85,23 @@ def test_it_is_changed_rotated_tested_and_deleted(admin: FlaskClient, own: str) 
     assert admin.get(f"{own}/deliveries").json == [test]
     assert admin.delete(own).status_code == 204
     assert admin.get(own).status_code == 404
+
+
+def test_what_failed_is_sent_again_while_its_channel_is_on(app: Flask, admin: FlaskClient, own: str) -> None:
+    path = f"{own}/deliveries/{admin.post(f'{own}/test').json['id']}/send-again"
+    assert admin.post(path).json["error"] == "wrong_state"
+    with app.app_context(), unit_of_work() as session:
+        session.execute(update(NotificationDelivery).values(state=DeliveryState.FAILED, next_try_at=None, attempts=12))
+    admin.patch(own, json={"enabled": False})
+    assert admin.post(path).json["error"] == "channel_off"
+    admin.patch(own, json={"enabled": True})
+    again = admin.post(path).json
+    assert (again["state"], again["attempts"], again["finished_at"]) == ("PENDING", 12, None)
+    assert admin.get(f"{own}/deliveries").json == [again]
+    (told,) = (each for each in admin.get("/api/v1/events").json if each["action"] == "channel.send_again")
+    assert told["detail"] == f"delivery {again['id']}: test of channel ops"
+    admin.delete(own)
+    assert admin.post(path).status_code == 404
 
 
 def test_only_admins_see_them(client_of: Callable[[str], FlaskClient], own: str) -> None:

@@ -13,6 +13,10 @@ def test_a_channel_is_made_listed_tested_turned_off_and_deleted(installed: Insta
     assert (row["name"], row["events"]) == ("ops", ["node.offline"])
     assert "s3cret" not in installed.ok("channel", "list")
     assert "is asked for" in installed.ok("channel", "test", "ops")
+    (sent,) = installed.json("channel", "log", "ops")
+    assert (sent["event"], sent["state"]) == ("test", "PENDING")
+    refused = installed.run("channel", "send-again", "ops", str(sent["id"]))
+    assert "only what has failed is sent again" in refused.stderr
     assert installed.ok("channel", "disable", "ops") == "Channel ops is off"
     assert installed.ok("channel", "enable", "ops") == "Channel ops is on"
     assert installed.ok("channel", "delete", "ops") == "Channel ops is deleted"

@@ -16,6 +16,7 @@ from pytest_mock import MockerFixture
 from sqlalchemy import select, update
 
 from app.db import db, unit_of_work, utcnow
+from app.errors import WrongState
 from app.models import DeliveryState, NotificationChannel, NotificationDelivery
 from app.secrets import Secret
 from app.services import channels, courier, mail
@@ -119,6 +120,42 @@ def test_it_is_given_up_after_so_many_attempts(receiver: Receiver, mocker: Mocke
         settle(Courier())
     assert (row_of(delivery_id).state, row_of(delivery_id).attempts) == (DeliveryState.FAILED, 2)
     assert db.session.get_one(NotificationChannel, channel_id).last_state is DeliveryState.FAILED
+
+
+def test_what_failed_is_sent_again_under_the_same_id_and_asked_for_once(
+    receiver: Receiver, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(courier, "MOST_ATTEMPTS", 1)
+    receiver.status = 500
+    channel_id, _ = make_channel(receiver.url)
+    delivery_id = add(channel_id)
+    settle(Courier())
+    receiver.status = 200
+    channels.request_again(channel_id, delivery_id, SYSTEM)
+    with pytest.raises(WrongState, match="waits for its next try"):
+        channels.request_again(channel_id, delivery_id, SYSTEM)
+    settle(Courier())
+    first, second = receiver.got
+    assert first.body == second.body
+    assert first.headers["X-Bareboat-Delivery"] == second.headers["X-Bareboat-Delivery"] == row_of(delivery_id).uid
+    row = row_of(delivery_id)
+    assert (row.state, row.attempts, row.last_error) == (DeliveryState.DELIVERED, 2, None)
+    with pytest.raises(WrongState, match="has been delivered"):
+        channels.request_again(channel_id, delivery_id, SYSTEM)
+
+
+def test_sent_again_in_vain_it_is_failed_again_and_keeps_nobody_waiting(
+    receiver: Receiver, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(courier, "MOST_ATTEMPTS", 1)
+    receiver.status = 500
+    channel_id, _ = make_channel(receiver.url)
+    delivery_id = add(channel_id)
+    settle(Courier())
+    channels.request_again(channel_id, delivery_id, SYSTEM)
+    settle(Courier())
+    row = row_of(delivery_id)
+    assert (row.state, row.attempts, row.last_error) == (DeliveryState.FAILED, 2, "The receiver answered 500.")
 
 
 def test_a_test_is_tried_once(receiver: Receiver) -> None:

@@ -58,6 +58,11 @@ def test_a_test_is_seen_in_the_log(app: Flask, ada: Person) -> None:
     page = ada.get("/notification-channels/1")
     assert "Failed 1 410 The receiver answered 410." in said(page)
     assert "hx-trigger" not in page.text.split('id="deliveries"')[1].split(">")[0]
+    again = "/notification-channels/1/deliveries/1/send-again"
+    assert f'href="{again}"' in page.text
+    assert "Last time: The receiver answered 410." in said(ada.get(again))
+    assert "It is on its way again" in ada.submit(again)
+    assert "waits for its next try already" in ada.submit(again)
 
 
 def test_it_is_turned_off_and_on_and_deleted_when_confirmed(made: str, ada: Person) -> None:
