@@ -51,6 +51,7 @@ ADMINS_ONLY = {
     "notification-channels.rotate_notification_channel",
     "notification-channels.test_notification_channel",
     "notification-channels.list_notification_deliveries",
+    "notification-channels.send_notification_again",
     "users.list_users",
     "users.create_user",
     "users.get_user",
