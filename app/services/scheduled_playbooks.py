@@ -43,9 +43,10 @@ def scheduled_job(project_id: int, params: Mapping[str, Any]) -> Job:
 
 
 def read_steps(context: JobContext, head: Head | None) -> dict[str, Any]:
-    """The job's parameters with the steps of the file as it is at this `head`. Raises ActFailed, PlaybookInvalid."""
+    """The job's parameters with the steps of the file as it lies in the working tree at this `head`, where it
+    may have changes that no commit has. Raises ActFailed, PlaybookInvalid."""
     params = context.order.params
-    at = f"as of {head.sha[:12]}" if head else "at no known commit"
+    at = f"in the working tree at {head.sha[:12]}" if head else "in the working tree, at no known commit"
     playbook = _read(params["project_id"], params["name"], at)
     try:
         inputs = bound_inputs(playbook, params["inputs"])

@@ -161,12 +161,13 @@ def test_a_scheduled_one_is_read_by_its_job_and_tells_once_that_it_vanished(
     job = run()
     assert (job.state, (shop / "recorded").read_text()) == (JobState.SUCCEEDED, "pushed since"), live.log(job)
     assert (job.params["commit"], (job.result or {})["commit"]) == (head, head)
-    assert f"The playbook was read as of {head[:12]}." in live.log(job)
+    assert f"The playbook was read in the working tree at {head[:12]}." in live.log(job)
 
     file.write_text("description: d\nsteps: []\n")
     broken = run()
     assert (broken.state, broken.error_code) == (JobState.FAILED, "playbook_invalid")
-    assert f".bareboat/write.yml:2: steps: write 1 to 50 steps (as of {head[:12]})" in (broken.error_message or "")
+    told = f".bareboat/write.yml:2: steps: write 1 to 50 steps (in the working tree at {head[:12]})"
+    assert told in (broken.error_message or "")
     file.unlink()
     assert run().error_code == "playbook_missing"
     assert told_events() == ["schedule.failing"]
