@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from app.cli.act import Acts, actor, load, read_secret
+from app.cli.act import AN_ID, Acts, actor, load, read_secret
 from app.cli.show import as_json, print_json, print_table
 from app.models import ChannelKind, NotificationChannel, NotificationDelivery
 from app.schemas.channels import ChannelCreateSchema, ChannelSchema, NotificationDeliverySchema
@@ -69,7 +69,7 @@ def show_deliveries(name: str, is_json: bool) -> None:
 
 @channel.command("send-again")
 @click.argument("name")
-@click.argument("delivery_id", metavar="DELIVERY", type=int)
+@click.argument("delivery_id", metavar="DELIVERY", type=AN_ID)
 def send_again(name: str, delivery_id: int) -> None:
     """Send again what has failed, under the same id; DELIVERY is its number in the log."""
     channels.request_again(channels.get_channel_by_name(name).id, delivery_id, actor())

@@ -60,7 +60,13 @@ def test_a_job_that_has_ended_is_not_cancelled(failed: Installation) -> None:
 
 
 def test_there_is_no_job_0(failed: Installation) -> None:
-    assert "[not_found]" in failed.run("job", "show", "0").stderr
+    refused = failed.run("job", "show", "0")
+    assert (refused.exit_code, "0 is not in the range 1" in refused.stderr) == (2, True)
+
+
+def test_a_job_that_is_not_there_is_not_found(failed: Installation) -> None:
+    refused = failed.run("job", "show", "4711")
+    assert (refused.exit_code, "[not_found]" in refused.stderr) == (1, True)
 
 
 def test_a_log_can_be_shown_with_times(failed: Installation) -> None:
