@@ -8,10 +8,11 @@ from types import FrameType
 from typing import Any, Final
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 
 from app.cli.act import Act
 from app.redaction import log_to_stderr
+from app.services.runtime import this_app
 from app.services.startup import ensure_servable
 
 MIB: Final = 1024 * 1024
@@ -26,7 +27,7 @@ def process(name: str, start: Callable[[Flask], Any], stop: Callable[[Flask], No
 
     def serve() -> None:
         ensure_servable()
-        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy, not of the app
+        app = this_app()
         log_to_stderr()
         if name == "runner":
             _limit_memory(app.config["RUNNER_MEMORY_MIB"])

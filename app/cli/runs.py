@@ -5,7 +5,6 @@ import time
 from typing import Any, Final
 
 import click
-from flask import Flask, current_app
 
 from app.cli.act import AN_ID, Acts, actor, load
 from app.cli.show import as_json, print_json, print_pairs, print_table
@@ -19,7 +18,7 @@ from app.schemas.runs import RunCreateSchema, RunMemberSchema, RunSchema
 from app.services import choices, run_moves, runs
 from app.services.nodes import get_node_by_name
 from app.services.paging import MAX_PAGE_SIZE
-from app.services.runtime import runtime
+from app.services.runtime import runtime, this_app
 
 _LOOK_SECONDS: Final = 0.2
 _INTERRUPTED: Final = 130
@@ -115,19 +114,18 @@ def conclude(row: Run, wait: bool) -> None:
 
 def _to_the_end(run_id: int) -> Run:
     """Jobs that nobody else has are run by this process. Ctrl-C leaves it to a running Bareboat."""
-    app: Any = current_app
-    wrapped: Flask = app._get_current_object()
-    runner = Runner(wrapped, runtime().registry)
-    leases, begun = every(current_app.config["JOB_LEASE_SECONDS"] / 4, runner), set[int]()
+    app = this_app()
+    runner = Runner(app, runtime().registry)
+    leases, begun = every(app.config["JOB_LEASE_SECONDS"] / 4, runner), set[int]()
     try:
         while not runs.get_run(run_id).is_finished:
             run_moves.advance(run_id)
             for job_id in set(runs.jobs_under_way(run_id)) - begun:
                 begun.add(job_id)
-                threading.Thread(target=run_to_the_end, args=[wrapped, runner, job_id], daemon=True).start()
+                threading.Thread(target=run_to_the_end, args=[app, runner, job_id], daemon=True).start()
             release()
             leases.tick()
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_LOOK_SECONDS)  # members may be another process's: what tells is the database
     except KeyboardInterrupt:
         click.echo(f"Left; the run goes on or is found later: runs show {run_id}", err=True)
         click.get_current_context().exit(_INTERRUPTED)

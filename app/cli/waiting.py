@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import click
 from flask import Flask, current_app
@@ -17,7 +17,7 @@ from app.jobs.runner import Runner
 from app.models import Job, JobState
 from app.redaction import printable
 from app.services import jobs
-from app.services.runtime import runtime
+from app.services.runtime import runtime, this_app
 
 _LOOK_SECONDS: Final = 0.2
 _TAIL_LINES: Final = 20
@@ -57,8 +57,8 @@ class Here:
 
 def in_background(job_id: int) -> Here:
     """Have the job run by this process when nobody else has it."""
-    runner = Runner(_app(), runtime().registry)
-    here = Here(runner, threading.Thread(target=run_to_the_end, args=[_app(), runner, job_id], daemon=True))
+    runner = Runner(this_app(), runtime().registry)
+    here = Here(runner, threading.Thread(target=run_to_the_end, args=[this_app(), runner, job_id], daemon=True))
     here.thread.start()
     return here
 
@@ -81,7 +81,7 @@ def run_to_the_end(app: Flask, runner: Runner, job_id: int) -> None:
     is_finished = False
     while not is_finished:
         if not runner.run(job_id):
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_LOOK_SECONDS)  # it is another process's, or waits for its node: what tells is the database
         with app.app_context():
             is_finished = jobs.get_job(job_id).is_finished
 
@@ -174,9 +174,3 @@ def _ask_to_stop(job_id: int) -> None:
 
 def _tail(job_id: int) -> list[str]:
     return [f"  {line}" for line in log_text(job_id)[-_TAIL_BYTES:].splitlines()[-_TAIL_LINES:]]
-
-
-def _app() -> Flask:
-    app: Any = current_app
-    wrapped: Flask = app._get_current_object()
-    return wrapped

@@ -7,7 +7,7 @@ from app.commands.base import Command
 from app.commands.paths import JobKey
 from app.commands.programs import REFUSALS, load_program
 
-_PROGRAM: Final = load_program("folders", "notes", "authorized_keys")
+_PROGRAM: Final = load_program("pwd", "folders", "notes", "authorized_keys")
 
 
 @dataclass(frozen=True, slots=True)

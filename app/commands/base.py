@@ -19,10 +19,12 @@ from types import MappingProxyType
 from typing import Final
 
 from app.commands.paths import ProjectName, RelativePath
+from app.commands.programs import load_program
 from app.secrets import Secret
 
 LOGIN_COMMAND: Final = "exec /bin/sh -s"
 KILL_GRACE_SECONDS: Final = 10
+WHERE: Final = load_program("pwd")
 NODE_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -64,6 +66,7 @@ class Command:
         return _ENVELOPE.format(
             nonce=nonce,
             path=NODE_PATH,
+            where=WHERE,
             values="\n".join(line for line in lines if line),
             seconds=self.timeout_seconds,
             grace=KILL_GRACE_SECONDS,
@@ -127,10 +130,7 @@ unset CDPATH ENV BASH_ENV
 LC_ALL=C.UTF-8 PATH={path}
 export LC_ALL PATH
 end() {{ printf '\\nEND {nonce} %s %s\\n' "$1" "$2"; exit 0; }}
-if [ -x /bin/pwd ]
-then where() {{ /bin/pwd -P; }}
-else where() {{ env pwd -P; }}
-fi
+{where}
 enter() {{
   [ -d "$1" ] || end "$3" -
   cd -P -- "$1" 2>/dev/null || end "$3" -

@@ -18,7 +18,7 @@ OLDEST_GIT: Final = (2, 20)
 
 CHANGING: Final = frozenset({"load1", "memory_total_bytes", "memory_available_bytes", "uptime_seconds"})
 
-_FACTS: Final = load_program("facts")
+_FACTS: Final = load_program("pwd", "facts")
 _ROOT_PROBLEMS: Final = {
     "missing": "root_missing",
     "unsafe": "root_unsafe",

@@ -15,7 +15,7 @@ channel; a limit of CPU seconds is kept on the node.
 import hashlib
 from typing import Final
 
-from app.commands.base import NODE_PATH, Command, Place, exports, quote
+from app.commands.base import NODE_PATH, WHERE, Command, Place, exports, quote
 from app.secrets import Secret
 
 READY: Final = "ready"
@@ -24,7 +24,7 @@ READY: Final = "ready"
 def opening(nonce: str) -> str:
     """For the login's shell: its surroundings and functions. It answers READY where it leads a process group, else
     `shared_group`: then nothing could be killed without killing others, and there is no persistent shell."""
-    return _OPENING.format(nonce=nonce, path=NODE_PATH)
+    return _OPENING.format(nonce=nonce, path=NODE_PATH, where=WHERE)
 
 
 def settling(nonce: str) -> str:
@@ -73,10 +73,7 @@ umask 077
 unset CDPATH ENV BASH_ENV
 LC_ALL=C.UTF-8 PATH={path}
 export LC_ALL PATH
-if [ -x /bin/pwd ]
-then where() {{ /bin/pwd -P; }}
-else where() {{ env pwd -P; }}
-fi
+{where}
 at() {{
   [ "$(where && printf x)" = "$1
 x" ]

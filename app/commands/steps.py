@@ -15,7 +15,7 @@ from app.errors import Invalid
 
 TOTAL_LIMIT_BYTES: Final = 512 * 1024  # of all words together: the kernel takes some two megabytes
 GRACE_SECONDS: Final = 15
-_PROGRAM: Final = load_program("folders", "playbook")
+_PROGRAM: Final = load_program("pwd", "folders", "playbook")
 _HOME: Final = load_program("home")
 _COMMAND: Final = load_program("command")
 _NOT_RUN: Final[dict[str, Any]] = {"outcome": "not_run", "exit_status": None, "seconds": 0, "tries": 0}

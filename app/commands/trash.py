@@ -6,9 +6,9 @@ from app.commands.base import Command, Place
 from app.commands.paths import JobKey, ProjectName, ProjectsRoot
 from app.commands.programs import REFUSALS, load_program
 
-_RESTORE: Final = load_program("folders", "restore")
-_PURGE: Final = load_program("folders", "trash", "purge")
-_WHERE: Final = load_program("folders", "where")
+_RESTORE: Final = load_program("pwd", "folders", "restore")
+_PURGE: Final = load_program("pwd", "folders", "trash", "purge")
+_WHERE: Final = load_program("pwd", "folders", "where")
 
 
 def restore(root: ProjectsRoot, name: ProjectName, trash_key: str, *, timeout_seconds: int = 600) -> Command:

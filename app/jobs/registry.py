@@ -55,6 +55,11 @@ class Registry:
     def get(self, name: str) -> JobKind:
         return self._kinds[name]
 
+    def role_of(self, name: str) -> Role:
+        """An admin's, for a kind that nobody has wired (any more)."""
+        kind = self._kinds.get(name)
+        return Role.ADMIN if kind is None else kind.role
+
     def names_above(self, role: Role) -> frozenset[str]:
         """Of the kinds that this role may not ask for."""
         return frozenset(name for name, kind in self._kinds.items() if not role.includes(kind.role))

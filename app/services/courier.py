@@ -10,7 +10,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from flask import Flask, current_app
+from flask import Flask
 from sqlalchemy import delete, func, select, update
 
 from app.db import db, release, unit_of_work, utcnow
@@ -18,6 +18,7 @@ from app.errors import BareboatError, DeliveryFailed
 from app.models import DeliveryState, NotificationChannel, NotificationDelivery
 from app.services.channels import TEST_EVENT
 from app.services.notices import Notice, notice_of, send
+from app.services.runtime import this_app
 
 THREADS: Final = 4
 MOST_ATTEMPTS: Final = 12  # over some three and a half hours
@@ -45,7 +46,7 @@ class Courier:
             return not self._busy
 
     def tick(self) -> None:
-        app = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy, not of the app
+        app = this_app()
         for channel_id in self._due_channels():
             if self._take(channel_id):
                 name = f"courier-{channel_id}"

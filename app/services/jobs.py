@@ -8,11 +8,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, lazyload
 
 from app.db import db, unit_of_work, utcnow
-from app.errors import Forbidden, NotFound, ProjectBusy, Throttled, WrongState
+from app.errors import NotFound, ProjectBusy, Throttled, WrongState
 from app.jobs.journal import log_size, read_log, read_timed_log
 from app.models import Event, Job, JobState, Node
 from app.models.job import UNDER_WAY
 from app.services.events import Actor, event, event_of_job
+from app.services.kind_roles import ensure_may_ask
 from app.services.paging import Page, paginate, sorted_by
 from app.services.queue import cancel_if_queued
 from app.services.runtime import runtime
@@ -113,7 +114,7 @@ def add_queued(session: Any, job: Job, actor: Actor) -> None:
 def request_cancel(job_id: int, actor: Actor) -> Job:
     """A queued job is cancelled at once; a running one is asked to stop, and ends when its process is gone."""
     job = get_job(job_id)
-    _ensure_role(job, actor)
+    ensure_may_ask(job.kind, actor)
     if job.is_finished:
         raise WrongState(f"Job {job_id} has ended already ({job.state.value}).")
     with unit_of_work() as session:
@@ -148,19 +149,13 @@ def abandon(job_id: int, actor: Actor) -> Job:
 def request_retry(job_id: int, actor: Actor) -> Job:
     """A new job that asks for the same as one that failed."""
     old = get_job(job_id)
-    _ensure_role(old, actor)
+    ensure_may_ask(old.kind, actor)
     if not old.is_finished or old.state is JobState.SUCCEEDED:
         raise WrongState(f"Job {job_id} is {old.state.value}; only a job that failed can be tried again.")
     if old.project_id is None and old.project_name is not None:
         raise WrongState(f"The project {old.project_name} of job {job_id} is gone; there is nothing to try again.")
     same = ("kind", "project_id", "project_name", "node_id", "node_name", "max_attempts")
     return enqueue(Job(params=dict(old.params), **{name: getattr(old, name) for name in same}), actor)
-
-
-def _ensure_role(job: Job, actor: Actor) -> None:
-    """Asked for again, or stopped, it is the act that it was: those on nodes are for admins."""
-    if job.kind in runtime().registry.names_above(actor.role):
-        raise Forbidden(f"{job.kind} is an act on a node, which is not for the role {actor.role.value}; ask an admin.")
 
 
 def _ensure_room(session: Any, actor: Actor) -> None:

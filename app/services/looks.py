@@ -21,6 +21,7 @@ from app.models import Node, NodeStatus
 from app.models.job import QUARANTINES
 from app.services import sightings
 from app.services.nodes import get_node
+from app.services.runtime import this_app
 from app.services.sightings import Sighting
 from app.services.targets import build_worker_client
 
@@ -70,7 +71,7 @@ class Lookers:
 
     def send(self, node_id: int, *, is_fresh: bool = False, is_quick: bool = True) -> None:
         """Look at it soon. After `close`, nothing happens."""
-        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy, not of the app
+        app = this_app()
         self._busy.add(node_id)
         threads = self._quick if is_quick else self._patient
         try:

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from app.commands.git import STRATEGIES
 from app.commands.refs import GitRef
 from app.errors import Invalid, naming
-from app.models import Job, Role
+from app.models import Job
 from app.services.playbook_jobs import node_job, project_job, run_params
 from app.services.project_commands import command_job
 from app.services.projects import checkout_job, pull_job
@@ -19,12 +19,11 @@ from app.services.set_clones import clone_job, clone_params
 class RunKind:
     """`complete` answers the parameters with what was left out, or raises what is wrong with them, under `params`.
     `build` is given a member's id and the parameters; it answers a job that is not stored yet, or raises what is in
-    its way now. `members` says of what the ids are; `role` who may ask for it."""
+    its way now. `members` says of what the ids are. Who may ask for it is said by the kind of its jobs."""
 
     complete: Callable[[dict[str, Any]], dict[str, Any]]
     build: Callable[[int, dict[str, Any]], Job]
     members: Literal["project", "node"] = "project"
-    role: Role = Role.OPERATOR
 
 
 def get_run_kind(name: str) -> RunKind:
@@ -61,6 +60,6 @@ RUN_KINDS: Final[Mapping[str, RunKind]] = {
     "project.checkout": RunKind(_checkout_params, lambda project_id, params: checkout_job(project_id, params["ref"])),
     "project.command": RunKind(_command_params, command_job),
     "project.playbook": RunKind(lambda params: run_params(params, "project"), project_job),
-    "node.playbook": RunKind(lambda params: run_params(params, "node"), node_job, "node", Role.ADMIN),
-    "node.rotate_key": RunKind(rotation_params, rotation_job, "node", Role.ADMIN),
+    "node.playbook": RunKind(lambda params: run_params(params, "node"), node_job, "node"),
+    "node.rotate_key": RunKind(rotation_params, rotation_job, "node"),
 }

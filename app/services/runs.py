@@ -9,11 +9,12 @@ from flask import current_app
 from sqlalchemy import case, delete, func, select, update
 
 from app.db import db, unit_of_work, utcnow
-from app.errors import Forbidden, Invalid, NotFound, WrongState
+from app.errors import Invalid, NotFound, WrongState
 from app.models import FAILURES, MemberState, Node, Project, Run, RunMember, RunState
 from app.plurals import counted
 from app.services import run_moves
 from app.services.events import Actor, event
+from app.services.kind_roles import ensure_may_ask
 from app.services.paging import Page, paginate, sorted_by
 from app.services.run_kinds import RunKind, get_run_kind
 
@@ -73,7 +74,7 @@ def prepare(
 ) -> Prepared:
     """For who stores it with something of theirs, by `add`. Raises Invalid naming the field, Forbidden."""
     asked = get_run_kind(kind)
-    _ensure_role(asked, kind, actor)
+    ensure_may_ask(kind, actor)
     ensure_options(options)
     params = asked.complete(params)
     rows = _members(asked, tuple(dict.fromkeys(members)))
@@ -167,7 +168,7 @@ def jobs_under_way(run_id: int) -> list[int]:
 def request_cancel(run_id: int, actor: Actor) -> Run:
     """No further job is begun, what waits is cancelled, what runs is asked to stop."""
     run = get_run(run_id)
-    _ensure_role(get_run_kind(run.kind), run.kind, actor)
+    ensure_may_ask(run.kind, actor)
     if run.is_finished:
         raise WrongState(f"Run {run_id} has ended already.")
     still_goes = update(Run).where(Run.id == run_id, Run.state == RunState.RUNNING, Run.cancel_requested_at.is_(None))
@@ -201,11 +202,6 @@ def _again(run: Run, states: Iterable[MemberState]) -> list[int]:
     column = RunMember.project_id if get_run_kind(run.kind).members == "project" else RunMember.node_id
     rows = select(column).where(RunMember.run_id == run.id, RunMember.state.in_(list(states)), column.is_not(None))
     return [id_ for id_ in db.session.scalars(rows.order_by(RunMember.id)) if id_ is not None]
-
-
-def _ensure_role(asked: RunKind, kind: str, actor: Actor) -> None:
-    if not actor.role.includes(asked.role):
-        raise Forbidden(f"{kind} needs the role {asked.role.value}; yours is {actor.role.value}. Ask an admin.")
 
 
 def _members(asked: RunKind, ids: tuple[int, ...]) -> list[dict[str, Any]]:

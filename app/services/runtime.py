@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from flask import current_app
+from flask import Flask, current_app
 
 from app.jobs.queue import Queue
 from app.jobs.registry import Registry
@@ -34,6 +34,12 @@ class Runtime:
     registry: Registry
     sweep: Watcher
     courier: Watcher
+
+
+def this_app() -> Flask:
+    """The current application itself, for a thread that has no context yet."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy, not of the app
+    return app
 
 
 def runtime() -> Runtime:

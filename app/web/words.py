@@ -11,6 +11,7 @@ from markupsafe import Markup
 from app.edge.identity import may
 from app.plurals import counted
 from app.redaction import printable
+from app.services.kind_roles import role_for
 from app.services.schedules import next_local_time
 from app.web.browsers import browser_name
 
@@ -256,4 +257,4 @@ def moment(at: datetime | None) -> str:
 
 
 def _for_every_page() -> dict[str, Any]:
-    return {"may": may, "is_demo": bool(current_app.config["DEMO"])}
+    return {"may": may, "role_for": role_for, "is_demo": bool(current_app.config["DEMO"])}

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
-from flask_migrate import upgrade
 from sqlalchemy import func, select, text
 
 from app.db import db, unit_of_work, utcnow
@@ -14,6 +13,7 @@ from app.jobs import claims
 from app.models import Job, JobState
 from app.services import keys, nodes
 from app.services.events import SYSTEM
+from tests.support.application import upgraded
 
 pytestmark = [pytest.mark.amqp, pytest.mark.slow]
 
@@ -22,12 +22,8 @@ AT_ONCE = 24
 
 @pytest.fixture
 def web(postgres: Callable[[], str], bare_app: Callable[..., Flask]) -> Iterator[Flask]:
-    app = bare_app(SQLALCHEMY_DATABASE_URI=postgres())
-    with app.app_context():
-        upgrade()
+    with upgraded(bare_app(SQLALCHEMY_DATABASE_URI=postgres())) as app:
         yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 def at_once(app: Flask, act: Callable[[int], object]) -> None:

@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
-from flask_migrate import upgrade
 
 from app.db import db
 from app.models.sealed import sealed_columns
 from app.services import audit, events, keys, sealing
 from app.services.events import SYSTEM
 from app.services.startup import ensure_own_master_key
+from tests.support.application import upgraded
 
 pytestmark = [pytest.mark.amqp, pytest.mark.slow]
 
@@ -20,13 +20,9 @@ AT_ONCE = 8
 
 @pytest.fixture
 def web(postgres: Callable[[], str], bare_app: Callable[..., Flask]) -> Iterator[Flask]:
-    app = bare_app(SQLALCHEMY_DATABASE_URI=postgres())
-    with app.app_context():
-        upgrade()
+    with upgraded(bare_app(SQLALCHEMY_DATABASE_URI=postgres())) as app:
         ensure_own_master_key()
         yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 def test_writers_at_the_same_time_make_one_chain(web: Flask) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask_migrate import upgrade
 from sqlalchemy import func, select
 
 from app.db import db, unit_of_work, utcnow
@@ -18,7 +17,7 @@ from app.secrets import Secret
 from app.services import channels, hook_pulls, hooks, hostkeys, keys, nodes, sightings
 from app.services.courier import Courier
 from app.services.events import SYSTEM
-from tests.support.application import GIT_URL, host_key_line
+from tests.support.application import GIT_URL, host_key_line, upgraded
 from tests.support.controller_process import wait_until
 from tests.support.pushes import Delivery, github
 from tests.support.receivers import Receiver
@@ -30,13 +29,9 @@ AT_ONCE = 8
 
 @pytest.fixture
 def web(postgres: Callable[[], str], bare_app: Callable[..., Flask]) -> Iterator[Flask]:
-    app = bare_app(SQLALCHEMY_DATABASE_URI=postgres(), NOTIFY_ALLOW_HTTP=True, DENIED_NETWORKS=[])
-    app.config["PROBE_FAILURES_BEFORE_OFFLINE"] = 1
-    with app.app_context():
-        upgrade()
+    with upgraded(bare_app(SQLALCHEMY_DATABASE_URI=postgres(), NOTIFY_ALLOW_HTTP=True, DENIED_NETWORKS=[])) as app:
+        app.config["PROBE_FAILURES_BEFORE_OFFLINE"] = 1
         yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture

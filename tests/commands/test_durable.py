@@ -71,13 +71,18 @@ def taken_apart(result: Result) -> Followed:
     return Followed(word.decode(), out, err, end.decode().strip())
 
 
-@pytest.fixture(params=SHELLS)
-def node(request: pytest.FixtureRequest, tmp_path: Path) -> DurableNode:
+def durable_node(request: pytest.FixtureRequest, tmp_path: Path) -> DurableNode:
+    """For a fixture over SHELLS."""
     (tmp_path / "bin").mkdir()
     shell = tmp_path / "bin/sh"
     shell.symlink_to(shutil.which(request.param) or "/bin/sh")
     path = request.getfixturevalue("busybox_path") if request.param == "busybox" else NODE_PATH
     return DurableNode((str(shell),), path)
+
+
+@pytest.fixture(params=SHELLS)
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> DurableNode:
+    return durable_node(request, tmp_path)
 
 
 @pytest.fixture

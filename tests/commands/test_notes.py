@@ -1,19 +1,18 @@
 """The log of acts on a node: its lines, and that nothing about it keeps an act from its end."""
 
 import os
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app.commands import durable
-from app.commands.base import NODE_PATH, Command, Place
+from app.commands.base import Command, Place
 from app.commands.durable import Reader
 from app.commands.notes import node_note
 from app.commands.paths import ProjectName, ProjectsRoot
 from tests.commands.shells import SHELLS
-from tests.commands.test_durable import MARK, DurableNode
+from tests.commands.test_durable import MARK, DurableNode, durable_node
 
 NOTE = "2026-03-01T02:03:04Z job-17-1 project.command app ann"
 BOUND = 1024 * 1024
@@ -21,11 +20,7 @@ BOUND = 1024 * 1024
 
 @pytest.fixture(params=SHELLS)
 def node(request: pytest.FixtureRequest, tmp_path: Path) -> DurableNode:
-    (tmp_path / "bin").mkdir()
-    shell = tmp_path / "bin/sh"
-    shell.symlink_to(shutil.which(request.param) or "/bin/sh")
-    path = request.getfixturevalue("busybox_path") if request.param == "busybox" else NODE_PATH
-    return DurableNode((str(shell),), path)
+    return durable_node(request, tmp_path)
 
 
 @pytest.fixture

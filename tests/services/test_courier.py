@@ -110,6 +110,16 @@ def make_due() -> None:
         session.execute(update(NotificationDelivery).where(is_pending).values(next_try_at=utcnow()))
 
 
+def fail_one(receiver: Receiver, mocker: MockerFixture) -> tuple[int, int]:
+    """The ids of a channel and of a delivery that has used its only attempt up."""
+    mocker.patch.object(courier, "MOST_ATTEMPTS", 1)
+    receiver.status = 500
+    channel_id, _ = make_channel(receiver.url)
+    delivery_id = add(channel_id)
+    settle(Courier())
+    return channel_id, delivery_id
+
+
 def test_it_is_given_up_after_so_many_attempts(receiver: Receiver, mocker: MockerFixture) -> None:
     mocker.patch.object(courier, "MOST_ATTEMPTS", 2)
     receiver.status = 500
@@ -125,11 +135,7 @@ def test_it_is_given_up_after_so_many_attempts(receiver: Receiver, mocker: Mocke
 def test_what_failed_is_sent_again_under_the_same_id_and_asked_for_once(
     receiver: Receiver, mocker: MockerFixture
 ) -> None:
-    mocker.patch.object(courier, "MOST_ATTEMPTS", 1)
-    receiver.status = 500
-    channel_id, _ = make_channel(receiver.url)
-    delivery_id = add(channel_id)
-    settle(Courier())
+    channel_id, delivery_id = fail_one(receiver, mocker)
     receiver.status = 200
     channels.request_again(channel_id, delivery_id, SYSTEM)
     with pytest.raises(WrongState, match="waits for its next try"):
@@ -147,11 +153,7 @@ def test_what_failed_is_sent_again_under_the_same_id_and_asked_for_once(
 def test_sent_again_in_vain_it_is_failed_again_and_keeps_nobody_waiting(
     receiver: Receiver, mocker: MockerFixture
 ) -> None:
-    mocker.patch.object(courier, "MOST_ATTEMPTS", 1)
-    receiver.status = 500
-    channel_id, _ = make_channel(receiver.url)
-    delivery_id = add(channel_id)
-    settle(Courier())
+    channel_id, delivery_id = fail_one(receiver, mocker)
     channels.request_again(channel_id, delivery_id, SYSTEM)
     settle(Courier())
     row = row_of(delivery_id)

@@ -1,5 +1,6 @@
 """The second factor: what counts as a proof, and that none counts twice."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pyotp
@@ -164,12 +165,16 @@ def test_a_second_one_does_not_replace_the_first(clock: Clock) -> None:
         second_factor.get_enrolment(VERA)
 
 
+def ensure_it_takes_both(change: Callable[[Secret, str, Actor], object], clock: Clock, secret: str) -> None:
+    with pytest.raises(Invalid):
+        change(Secret("a guess of mine"), clock.code(secret), VERA)
+    with pytest.raises(Invalid):
+        change(Secret(PASSWORD), wrong_code(clock, secret), VERA)
+
+
 def test_turning_it_off_needs_password_and_code(clock: Clock) -> None:
     secret, codes = enrol(clock)
-    with pytest.raises(Invalid):
-        second_factor.disable(Secret("a guess of mine"), clock.code(secret), VERA)
-    with pytest.raises(Invalid):
-        second_factor.disable(Secret(PASSWORD), wrong_code(clock, secret), VERA)
+    ensure_it_takes_both(second_factor.disable, clock, secret)
     assert second_factor.is_on(vera_id())
     second_factor.disable(Secret(PASSWORD), codes[3], VERA)
     assert not second_factor.is_on(vera_id())
@@ -185,10 +190,7 @@ def test_turning_it_off_needs_password_and_code(clock: Clock) -> None:
 
 def test_new_recovery_codes_take_password_and_code_and_end_the_old_ones(clock: Clock) -> None:
     secret, old = enrol(clock)
-    with pytest.raises(Invalid):
-        second_factor.renew_recovery_codes(Secret("a guess of mine"), clock.code(secret), VERA)
-    with pytest.raises(Invalid):
-        second_factor.renew_recovery_codes(Secret(PASSWORD), wrong_code(clock, secret), VERA)
+    ensure_it_takes_both(second_factor.renew_recovery_codes, clock, secret)
     assert second_factor.recovery_codes_left(vera_id()) == 10
     new = [code.reveal() for code in second_factor.renew_recovery_codes(Secret(PASSWORD), clock.code(secret), VERA)]
     assert (len(set(new) - set(old)), second_factor.recovery_codes_left(vera_id())) == (10, 10)

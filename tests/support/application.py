@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_migrate import upgrade
 
 from app import create_app, stop
 from app.db import db, unit_of_work, utcnow
@@ -68,6 +70,16 @@ def bare_app(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
     yield make
     for app in made:
         stop(app)
+
+
+@contextmanager
+def upgraded(app: Flask) -> Iterator[Flask]:
+    """In its context, its database brought to the schema of today by the migrations; its connections are closed."""
+    with app.app_context():
+        upgrade()
+        yield app
+        db.session.remove()
+        db.engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -100,13 +100,18 @@ def test_a_password_that_was_changed_meanwhile_leads_back_to_the_login(app: Flas
     assert client.post("/login/code", data={"code": codes[0], "csrf_token": token}).location == "/login"
 
 
-def test_codes_are_guessed_no_faster_than_passwords(make_app: Callable[..., Flask]) -> None:
-    app = make_app(RATELIMIT_ENABLED=True, LOGIN_RATE_LIMIT="2 per minute")
+def asked_for_a_code(make_app: Callable[..., Flask], rate: str) -> tuple[FlaskClient, str]:
+    """A browser whose password was right, where logins are limited, and the token of the form for the code."""
+    app = make_app(RATELIMIT_ENABLED=True, LOGIN_RATE_LIMIT=rate)
     limiter.reset()
     set_up(app, "viewer")
     client = app.test_client()
     send_password(client)
-    token = token_in(client.get("/login/code"))
+    return client, token_in(client.get("/login/code"))
+
+
+def test_codes_are_guessed_no_faster_than_passwords(make_app: Callable[..., Flask]) -> None:
+    client, token = asked_for_a_code(make_app, "2 per minute")
     knocks = [{"REMOTE_ADDR": f"192.0.2.{number}"} for number in range(3)]
     form = {"code": "nonsense", "csrf_token": token}
     answers = [client.post("/login/code", data=form, environ_overrides=knock) for knock in knocks]
@@ -159,11 +164,7 @@ def test_an_admin_without_one_gets_to_the_account_only_where_it_is_demanded(
 
 def test_codes_are_not_guessed_at_for_hours(make_app: Callable[..., Flask]) -> None:
     """Three of a million count at a time: as many guesses as at a password would find one within weeks."""
-    app = make_app(RATELIMIT_ENABLED=True, LOGIN_RATE_LIMIT="1000 per minute")
-    limiter.reset()
-    set_up(app, "viewer")
-    client = app.test_client()
-    send_password(client)
-    form = {"code": "000000", "csrf_token": token_in(client.get("/login/code"))}
+    client, token = asked_for_a_code(make_app, "1000 per minute")
+    form = {"code": "000000", "csrf_token": token}
     statuses = [client.post("/login/code", data=form).status_code for _ in range(31)]
     assert statuses == [401] * 30 + [429]

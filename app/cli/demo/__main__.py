@@ -147,7 +147,7 @@ class _Demo:
         self._say("Ctrl-C stops everything that was started here")
         while True:
             self._ensure_alive()
-            time.sleep(0.5)
+            time.sleep(0.5)  # nobody waits for this: it only says soon that a part has ended
 
     def _ensure_alive(self) -> None:
         name = self._processes.find_ended()

@@ -109,5 +109,5 @@ def _wait_for_greeting(port: int) -> None:
                 if connection.recv(4) == b"SSH-":
                     return
         except OSError:
-            time.sleep(0.05)
+            time.sleep(0.05)  # sshd does not tell when it listens
     raise RuntimeError("sshd does not answer")

@@ -88,7 +88,7 @@ def _end_orphans(pids: set[int]) -> None:
             _send(pid, number)
         deadline = time.monotonic() + _KILL_SECONDS
         while any(_is_alive(pid) for pid in pids) and time.monotonic() < deadline:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_LOOK_SECONDS)  # not our children: there is nothing to wait for
 
 
 def _send(pid: int, number: int) -> None:

@@ -25,7 +25,7 @@ class Rest:
             try:
                 self._opener.open(f"{self._address}/healthz", timeout=5).close()
             except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
+                time.sleep(0.1)  # a server that is not up yet tells nobody
             else:
                 return
         raise RuntimeError("Bareboat does not answer")
@@ -49,7 +49,7 @@ class Rest:
                 shown = step
             if job["state"] in _FINAL:
                 return job
-            time.sleep(0.1)
+            time.sleep(0.1)  # REST is asked, it does not call
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - our own address on loopback
@@ -63,8 +63,3 @@ class Rest:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from error
-
-
-def _step(progress: dict[str, Any]) -> str:
-    percent = progress["percent"]
-    return f"{progress['phase'] or ''} {'' if percent is None else f'{percent}%'}".strip()

@@ -27,10 +27,9 @@ give_up() {
   exit "$status"
 }
 
-# Where there is a file, there is a commit.
 judge() {
+  has_commit HEAD || refuse 76 'the repository has no commits'
   fits '' HEAD "$(weigh .)" || too_large
-  [ -n "$size" ] || has_commit HEAD || refuse 76 'the repository has no commits'
 }
 
 git_ready

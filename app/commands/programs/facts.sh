@@ -1,4 +1,4 @@
-# facts.sh ROOT all|changing: what the node is and has, a `name value` a line. What cannot be found is left out. Writes
+# facts.sh ROOT all|changing, behind pwd.sh: what the node is and has, a `name value` a line. What cannot be found is left out. Writes
 # nothing. `changing` is asked often, and starts no program at all; a shell that tells `$said` by itself sets `is_told`.
 said=
 fact() {
@@ -60,10 +60,6 @@ is_safe() {
   [ "$PWD" = "$1" ] || return 1
   [ "$2" = all ] || return 0
   [ "$(where)" = "$1" ] && is_private $(ls -ldn . 2>/dev/null)
-}
-
-where() {
-  if [ -x /bin/pwd ]; then /bin/pwd -P; else env pwd -P; fi
 }
 
 is_private() {

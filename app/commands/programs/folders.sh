@@ -1,4 +1,4 @@
-# Entering and making our own folders, refusing with a status and words. Exit statuses: see REFUSALS in programs.py.
+# Behind pwd.sh: entering and making our own folders, refusing with a status and words. Exit statuses: see REFUSALS in programs.py.
 
 refuse() {
   status=$1
@@ -6,12 +6,6 @@ refuse() {
   printf '%s\n' "$@" >&2
   exit "$status"
 }
-
-# By a program: a builtin pwd prints what it remembers.
-if [ -x /bin/pwd ]
-then where() { /bin/pwd -P; }
-else where() { env pwd -P; }
-fi
 
 # Enter, and only then look where we are.
 enter() {

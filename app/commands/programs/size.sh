@@ -74,15 +74,14 @@ end_watch() {
 
 # OLD NEW KIB: whether the files of the tree NEW that are not in OLD (or empty) fit beside so many KiB. Looked at before
 # a checkout, since a few small objects may be a tree without end; its names are counted first, which holds none of them
-# and opens no file. `size` is empty where no file was seen.
+# and opens no file.
 fits() {
-  size=
   [ "$limit" -gt 0 ] || return 0
   left=$((limit - $3)) most=$((limit / 5 + 1))
   [ "$left" -ge 0 ] || return
-  [ "$(git ls-tree -r --name-only "$2" 2>/dev/null | head -n "$most" | wc -l)" -lt "$most" ] || return
+  [ "$(git ls-tree -r --name-only "$2" | head -n "$most" | wc -l)" -lt "$most" ] || return
   times=$(growth "$2")
-  for size in $(sizes "$1" "$2" 2>/dev/null); do
+  for size in $(sizes "$1" "$2"); do
     left=$((left - size * times / 4096 * 4 - 5))
     [ "$left" -ge 0 ] || return
   done
@@ -91,9 +90,10 @@ fits() {
 # How many times longer than its object a file of the tree may become: $Id$ gets the name of an object, encodings take
 # several bytes for one, and line ends two. By the words of the tree's attributes, whichever files they are for.
 growth() {
-  words=$(git ls-tree -r "$1" | sed -n 's/^1[02]0[0-7]* blob \([0-9a-f]*\).*\.gitattributes"*$/\1/p' |
-    git cat-file --batch | tr -d '\000' | LC_ALL=C grep -oE 'ident|working-tree-encoding|eol=crlf' | sort -u)
-  times=1
+  words= times=1
+  files=$(git ls-tree -r "$1" | sed -n 's/^1[02]0[0-7]* blob \([0-9a-f]*\).*\.gitattributes"*$/\1/p')
+  [ -z "$files" ] || words=$(printf '%s\n' "$files" | git cat-file --batch | tr -d '\000' |
+    LC_ALL=C grep -oE 'ident|working-tree-encoding|eol=crlf' | sort -u)
   case $words in *ident*) times=$((times * 18)) ;; esac
   case $words in *encoding*) times=$((times * 8)) ;; esac
   case $words in *crlf*) times=$((times * 2)) ;; esac
