@@ -15,6 +15,7 @@ from flask_migrate import upgrade
 
 from app import create_app, stop
 from app.db import db, unit_of_work, utcnow
+from app.edge.identity import limiter
 from app.jobs.queue import HeldQueue
 from app.jobs.runner import Runner
 from app.models import Node, NodeStatus, Project, ProjectStatus, Role, User
@@ -54,6 +55,9 @@ def make_app(tmp_path: Path, password_hash: str, databases: Databases) -> Iterat
     yield make
     for app in made:
         _end(app)
+    # One limiter is for all applications of a process, set as the last one that was wired; tests come in any order.
+    limiter.enabled = False
+    limiter.reset()
 
 
 @pytest.fixture
