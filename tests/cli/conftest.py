@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from flask import Flask
 from app import create_app, stop
 from app.config import CHECKOUT
 from app.db import db
+from app.services import hostkeys, keys, nodes, probes
+from app.services.events import SYSTEM
 from tests.support.databases import IS_POSTGRESQL, Databases
 from tests.support.sshd import SshdServer
 
@@ -51,6 +54,16 @@ class Installation:
         app = create_app({"RATELIMIT_ENABLED": False, **where, **self.settings})
         app.instance_path = str(home)
         return app
+
+    @contextmanager
+    def within(self) -> Iterator[None]:
+        """For what a test begins with: by services, in one application."""
+        app = self.app()
+        try:
+            with app.app_context():
+                yield
+        finally:
+            end(app)
 
     def start(self, argv: Sequence[str], **environment: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -110,12 +123,11 @@ def enrolled(installed: Installation, fresh_sshd: SshdServer, tmp_path: Path) ->
     root = tmp_path / "projects"
     root.mkdir(mode=0o755)
     installed.settings |= {"ALLOWED_GIT_SCHEMES": ["https", "ssh", "git"], "DENIED_NETWORKS": []}
-    key = tmp_path / "login"
-    key.write_text(fresh_sshd.keypair.private.reveal())
-    installed.ok("key", "add", "main", "--import", str(key))
     target = fresh_sshd.target()
-    where = ("--port", str(target.port), "--user", target.user, "--key", "main", "--root", str(root))
-    installed.ok("node", "add", "here", target.hostname, *where)
-    installed.ok("node", "pin", "here", "--public-key", target.host_keys[0])
-    installed.ok("node", "probe", "here")
+    where = {"hostname": target.hostname, "ssh_port": target.port, "ssh_user": target.user, "projects_root": str(root)}
+    with installed.within():
+        key_id = keys.import_key("main", fresh_sshd.keypair.private, None, SYSTEM).id
+        node_id = nodes.create_node({"name": "here", "ssh_key_id": key_id, **where}, SYSTEM).id
+        hostkeys.pin_public_key(node_id, target.host_keys[0], SYSTEM)
+        probes.probe_node(node_id)
     return installed

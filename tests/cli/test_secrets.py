@@ -20,7 +20,8 @@ from app.db import Base, db, unit_of_work
 from app.errors import SecretUnreadable
 from app.models import Installation as Row
 from app.models.sealed import sealed_columns
-from app.services import keys
+from app.secrets import Secret
+from app.services import credentials, keys
 from app.services.events import SYSTEM
 from tests.cli.conftest import Installation, end
 from tests.support.databases import only_on_sqlite
@@ -32,10 +33,11 @@ KEYS = 5
 @pytest.fixture
 def filled(installed: Installation) -> Installation:
     """With SSH keys and a git credential."""
-    for number in range(KEYS):
-        installed.ok("key", "add", f"key-{number}", "--generate", "ed25519")
-    words = ("credential", "add", "shop", "--host", "git.example.com", "--username", "reader", "--token-stdin")
-    installed.ok(*words, stdin="a-token-of-the-shop\n")
+    token = {"kind": "https", "username": "reader", "token": Secret("a-token-of-the-shop")}
+    with installed.within():
+        for number in range(KEYS):
+            keys.generate_key(f"key-{number}", "ed25519", SYSTEM)
+        credentials.create_credential({"name": "shop", "host": "git.example.com", **token}, SYSTEM)
     return installed
 
 

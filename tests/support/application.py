@@ -39,25 +39,25 @@ def password_hash() -> str:
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, password_hash: str, databases: Databases) -> Iterator[Callable[..., Flask]]:
+def make_app(tmp_path: Path, wired_once: tuple[Flask, str], databases: Databases) -> Iterator[Callable[..., Flask]]:
     """Applications with settings of a test's own; ended after it."""
     made: list[Flask] = []
 
     def make(**settings: Any) -> Flask:
         home = tmp_path / f"app-{len(made)}"
+        home.mkdir()
         address = databases.create(home / "test.db")
+        databases.restore(address, wired_once[1])
         made.append(_wired(home, {"SQLALCHEMY_DATABASE_URI": address} | settings))
-        with made[-1].app_context():
-            db.create_all()
-            _add_users(password_hash)
         return made[-1]
 
     yield make
     for app in made:
         _end(app)
     # One limiter is for all applications of a process, set as the last one that was wired; tests come in any order.
-    limiter.enabled = False
-    limiter.reset()
+    if limiter.enabled:
+        limiter.reset()
+        limiter.enabled = False
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def client_with_session(app: Flask, name: str) -> FlaskClient:
 
 def _wired(home: Path, settings: dict[str, Any]) -> Flask:
     """Nothing of it leaves the folder, speaks to a node, or runs by itself."""
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     create_master_key(home / "keys" / "master.key")
     defaults = {
         "TESTING": True,
