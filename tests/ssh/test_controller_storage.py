@@ -17,11 +17,12 @@ from app.models import JobState
 from app.services import project_commands, projects
 from app.services.events import SYSTEM
 from tests.support.controller_process import Controller, fresh, wait_until
+from tests.support.databases import only_on_sqlite
 from tests.support.forge import Forge
 from tests.support.live import Live, living
 from tests.support.moments import pause
 
-pytestmark = [pytest.mark.ssh, pytest.mark.slow]
+pytestmark = [pytest.mark.ssh, pytest.mark.slow, only_on_sqlite]
 
 LOCK_SECONDS = float(os.environ.get("DATABASE_LOCK_SECONDS", "3"))
 PRINTING = r"""
@@ -50,7 +51,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def live(make_app: Callable[..., Flask], tmp_path: Path, disk: Path) -> Iterator[Live]:
-    yield from living(make_app(**Live.SETTINGS, SQLALCHEMY_DATABASE_URI=f"sqlite:///{disk}/test.db"), tmp_path)
+    yield from living(make_app(disk, **Live.SETTINGS), tmp_path)
 
 
 @pytest.fixture

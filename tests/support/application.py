@@ -40,13 +40,13 @@ def password_hash() -> str:
 
 @pytest.fixture
 def make_app(tmp_path: Path, wired_once: tuple[Flask, str], databases: Databases) -> Iterator[Callable[..., Flask]]:
-    """Applications with settings of a test's own; ended after it."""
+    """Applications with settings of a test's own; ended after it. A database that is a file is in `database_folder`."""
     made: list[Flask] = []
 
-    def make(**settings: Any) -> Flask:
+    def make(database_folder: Path | None = None, **settings: Any) -> Flask:
         home = tmp_path / f"app-{len(made)}"
         home.mkdir()
-        address = databases.create(home / "test.db")
+        address = databases.create((database_folder or home) / "test.db")
         databases.restore(address, wired_once[1])
         made.append(_wired(home, {"SQLALCHEMY_DATABASE_URI": address} | settings))
         return made[-1]
