@@ -13,6 +13,7 @@ channel; a limit of CPU seconds is kept on the node.
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from app.commands.base import NODE_PATH, WHERE, Command, Place, exports, quote
@@ -39,7 +40,7 @@ def turn(command: Command, nonce: str, known: set[str]) -> str:
     Raises ValueError for a Secret: what is kept on the node must not be one.
     """
     body = _body(command)
-    name = f"p_{hashlib.sha256(body.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}"
+    name = _name(body)
     lines = [] if name in known else [f"{name}={quote(body)}"]
     known.add(name)
     words = [name, *map(quote, command.arguments)]
@@ -53,6 +54,11 @@ def _body(command: Command) -> str:
     if any(isinstance(value, Secret) for value in command.environment.values()):
         raise ValueError("a command with a secret gets a channel of its own")
     return f"{exports(command.environment)}\n{command.program}"
+
+
+@lru_cache(64)
+def _name(body: str) -> str:
+    return f"p_{hashlib.sha256(body.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}"
 
 
 def _place(place: Place | None) -> str:

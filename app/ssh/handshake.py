@@ -2,7 +2,8 @@
 
 import io
 import threading
-from typing import Any
+from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import paramiko
 
@@ -12,6 +13,8 @@ from app.ssh.deadline import Deadline
 from app.ssh.hardening import HardenedTransport
 from app.ssh.hostkeys import HostKeyLine, host_key_from_blob
 from app.ssh.target import Limits, Target
+
+_keys_in_use: Final[WeakValueDictionary[Secret, paramiko.PKey]] = WeakValueDictionary()
 
 
 def exchange_keys(transport: HardenedTransport, who: str, limits: Limits, deadline: Deadline) -> None:
@@ -42,13 +45,14 @@ def log_in(transport: HardenedTransport, target: Target, key: paramiko.PKey, dea
 
 
 def load_private_key(text: Secret) -> paramiko.PKey:
-    """From OpenSSH or PEM text without passphrase; never from a file. Raises UnreadableKey."""
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        try:
-            return kind.from_private_key(io.StringIO(text.reveal()))
-        except (paramiko.SSHException, ValueError, IndexError):  # each kind refuses the others, in its own words
-            continue
-    raise UnreadableKey("The login key is no ed25519, ECDSA or RSA key in OpenSSH or PEM form; upload it again.")
+    """From OpenSSH or PEM text without passphrase; never from a file. Raises UnreadableKey.
+
+    One object for all connections that are logged in with it; it is forgotten with the last of them.
+    """
+    key = _keys_in_use.get(text)
+    if key is None:
+        key = _keys_in_use[text] = _read_private_key(text)
+    return key
 
 
 def show_host_key(
@@ -69,6 +73,15 @@ def show_host_key(
 
 class IncompatiblePeer(ProtocolError):
     """There is no algorithm that both sides allow."""
+
+
+def _read_private_key(text: Secret) -> paramiko.PKey:
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        try:
+            return kind.from_private_key(io.StringIO(text.reveal()))
+        except (paramiko.SSHException, ValueError, IndexError):  # each kind refuses the others, in its own words
+            continue
+    raise UnreadableKey("The login key is no ed25519, ECDSA or RSA key in OpenSSH or PEM form; upload it again.")
 
 
 def _translated(error: BaseException | None, who: str) -> NodeError:

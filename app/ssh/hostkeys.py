@@ -12,6 +12,7 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -32,6 +33,7 @@ _MIN_RSA_BITS: Final = 2048
 _MAX_LINE: Final = 8192
 _MAX_LINES: Final = 10_000
 _SSH_PORT: Final = 22
+_REMEMBERED: Final = 4_096  # a pin is read for each act on its node
 _REFUSED_MARKERS: Final = {
     "@revoked": "this key is revoked",
     "@cert-authority": "a certificate authority cannot be pinned; pin the node's own key",
@@ -124,6 +126,7 @@ class _Entry:
     key: HostKeyLine
 
 
+@lru_cache(_REMEMBERED)
 def _checked(type_: str, text: str) -> HostKeyLine:
     if type_ not in ALGORITHMS:
         raise UnreadableHostKey(f"The key type must be one of {', '.join(ALGORITHMS)}.")

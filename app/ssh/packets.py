@@ -11,6 +11,7 @@ MAX_PACKET_BYTES: Final = 256 * 1024  # as OpenSSH's PACKET_MAX_SIZE; RFC 4253 Â
 MAX_GREETING_BYTES: Final = 16 * 1024
 WRITE_SECONDS: Final = 30.0
 _READ_BYTES: Final = 64 * 1024
+_IDLE_READ_BYTES: Final = 4 * 1024
 
 
 class CappedPacketizer(Packetizer):
@@ -21,6 +22,7 @@ class CappedPacketizer(Packetizer):
         super().__init__(sock)
         self._wire = sock
         self._unread = bytearray()
+        self._read_bytes = _IDLE_READ_BYTES
         self.received_bytes = 0
         self.is_writing = False
 
@@ -62,14 +64,16 @@ class CappedPacketizer(Packetizer):
                 raise EOFError from error
 
     def _receive(self) -> bool:
+        """Python holds the whole buffer while it waits: a small one, until the wire has more than that."""
         try:
-            data = self._wire.recv(_READ_BYTES)
+            data = self._wire.recv(self._read_bytes)
         except TimeoutError:
             data = None
         if self.closed or data == b"":
             raise EOFError
         self._unread += data or b""
         self.received_bytes += len(data or b"")
+        self._read_bytes = _READ_BYTES if len(data or b"") == self._read_bytes else _IDLE_READ_BYTES
         return bool(data)
 
     def _take(self, n: int) -> bytes:

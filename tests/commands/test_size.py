@@ -156,9 +156,10 @@ def test_what_files_may_grow_by_is_known_of_their_attributes(
     inner = tree_of(cloned, "100644", blob, 1)
     lines = f"100644 blob {blob}\t.gitattributes\n040000 tree {inner}\tbelow\n"
     made = subprocess.run(["git", "mktree"], input=lines, cwd=cloned, check=True, capture_output=True, text=True)
-    program = load_program("folders", "git", "size") + '\ngrowth "$1"'
-    result = node.run(Command(program, (made.stdout.strip(),), {}, Place(str(cloned)), timeout_seconds=60))
-    assert (result.status, result.stdout) == (0, f"{times}\n".encode())
+    looks = 'most=1000\ngrowth "$(whole "$1")"\ngrowth "$(changed "$1" "$1")"'
+    program = load_program("folders", "git", "size") + "\n" + looks
+    result = node.run(Command(program, (made.stdout.strip(),), {"BAREBOAT_LIMIT_KIB": "2048"}, Place(str(cloned)), timeout_seconds=60))
+    assert (result.status, result.stdout) == (0, f"{times}\n{times}\n".encode())
 
 
 @pytest.mark.parametrize("writes", ["head -c 100000 /dev/urandom >$n", "mkdir -p $n && : >$n/x && : >$n/y"])

@@ -28,8 +28,8 @@ give_up() {
 }
 
 judge() {
-  has_commit HEAD || refuse 76 'the repository has no commits'
   fits '' HEAD "$(weigh .)" || too_large
+  [ -n "$entries" ] || has_commit HEAD || refuse 76 'the repository has no commits'
 }
 
 git_ready

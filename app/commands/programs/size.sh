@@ -73,39 +73,53 @@ end_watch() {
 }
 
 # OLD NEW KIB: whether the files of the tree NEW that are not in OLD (or empty) fit beside so many KiB. Looked at before
-# a checkout, since a few small objects may be a tree without end; its names are counted first, which holds none of them
-# and opens no file.
+# a checkout, since a few small objects may be a tree without end. `entries`: what was looked at.
 fits() {
+  entries=
   [ "$limit" -gt 0 ] || return 0
   left=$((limit - $3)) most=$((limit / 5 + 1))
   [ "$left" -ge 0 ] || return
-  [ "$(git ls-tree -r --name-only "$2" | head -n "$most" | wc -l)" -lt "$most" ] || return
-  times=$(growth "$2")
-  for size in $(sizes "$1" "$2"); do
+  if [ -z "$1" ]; then entries=$(whole "$2"); else entries=$(changed "$1" "$2"); fi
+  times=$(growth "$entries")
+  for size in $entries; do
+    case $size in .*) continue ;; esac
     left=$((left - size * times / 4096 * 4 - 5))
     [ "$left" -ge 0 ] || return
   done
+}
+
+# A line each: the bytes of a file (links are files here, and submodules take none), and after a dot the object of each
+# file of attributes. No more than cannot fit: most.
+whole() {
+  git ls-tree -r -l "$1" 2>/dev/null | head -n "$most" | sed -n '
+    s/^160000 .*/0/p
+    /^1[02]0/ {
+      h
+      s/^[0-7]* blob \([0-9a-f]*\).*\.gitattributes"*$/.\1/p
+      g
+      s/^[0-7]* blob [0-9a-f]* *\([0-9][0-9]*\).*/\1/p
+    }'
+}
+
+# The same of what differs, with the attributes of all. Names are counted first, which opens no file.
+changed() {
+  names=$(git ls-tree -r --name-only "$2" | head -n "$most" | wc -l)
+  [ "$names" -lt "$most" ] || { echo $((limit * 1024)); return; }
+  git ls-tree -r "$2" | sed -n 's/^1[02]0[0-7]* blob \([0-9a-f]*\).*\.gitattributes"*$/.\1/p'
+  git diff-tree -r --no-renames "$1" "$2" | sed -n 's/^:[0-7]* 1[02]0[0-7]* [0-9a-f]* \([0-9a-f]*\) .*/\1/p' |
+    git cat-file --batch-check='%(objectsize)' | sed -n '/^[0-9]*$/p'
 }
 
 # How many times longer than its object a file of the tree may become: $Id$ gets the name of an object, encodings take
 # several bytes for one, and line ends two. By the words of the tree's attributes, whichever files they are for.
 growth() {
   words= times=1
-  files=$(git ls-tree -r "$1" | sed -n 's/^1[02]0[0-7]* blob \([0-9a-f]*\).*\.gitattributes"*$/\1/p')
-  [ -z "$files" ] || words=$(printf '%s\n' "$files" | git cat-file --batch | tr -d '\000' |
-    LC_ALL=C grep -oE 'ident|working-tree-encoding|eol=crlf' | sort -u)
+  case $1 in
+    *.*) words=$(printf '%s\n' "$1" | sed -n 's/^\.//p' | git cat-file --batch | tr -d '\000' |
+      LC_ALL=C grep -oE 'ident|working-tree-encoding|eol=crlf' | sort -u) ;;
+  esac
   case $words in *ident*) times=$((times * 18)) ;; esac
   case $words in *encoding*) times=$((times * 8)) ;; esac
   case $words in *crlf*) times=$((times * 2)) ;; esac
   echo "$times"
-}
-
-# Bytes of each file, a line each; links are files here, and submodules none.
-sizes() {
-  if [ -z "$1" ]; then
-    git ls-tree -r -l "$2" | sed -n 's/^1[02]0[0-7]* blob [0-9a-f]* *\([0-9][0-9]*\).*/\1/p'
-  else
-    git diff-tree -r --no-renames "$1" "$2" | sed -n 's/^:[0-7]* 1[02]0[0-7]* [0-9a-f]* \([0-9a-f]*\) .*/\1/p' |
-      git cat-file --batch-check='%(objectsize)' | sed -n '/^[0-9]*$/p'
-  fi
 }
