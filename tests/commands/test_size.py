@@ -158,7 +158,8 @@ def test_what_files_may_grow_by_is_known_of_their_attributes(
     made = subprocess.run(["git", "mktree"], input=lines, cwd=cloned, check=True, capture_output=True, text=True)
     looks = 'most=1000\ngrowth "$(whole "$1")"\ngrowth "$(changed "$1" "$1")"'
     program = load_program("folders", "git", "size") + "\n" + looks
-    result = node.run(Command(program, (made.stdout.strip(),), {"BAREBOAT_LIMIT_KIB": "2048"}, Place(str(cloned)), timeout_seconds=60))
+    limit, place = {"BAREBOAT_LIMIT_KIB": "2048"}, Place(str(cloned))
+    result = node.run(Command(program, (made.stdout.strip(),), limit, place, timeout_seconds=60))
     assert (result.status, result.stdout) == (0, f"{times}\n{times}\n".encode())
 
 
