@@ -229,6 +229,15 @@ def test_a_guard_that_says_who_it_is_just_while_a_follower_looks_is_not_lost(nod
     assert node.follow(raced).end == "running -"
 
 
+def test_an_end_is_heard_of_although_the_timer_has_not_heard_term(node: DurableNode, root: Path) -> None:
+    """A signal may come between its fork and its exec, when it is still the guard's copy, with the guard's traps."""
+    command = run(program("echo ran", root=root), root)
+    timer, deaf = 'sleep "$bb_seconds" &', '( trap "" TERM; exec sleep "$bb_seconds" ) &'
+    raced = replace(command, arguments=tuple(each.replace(timer, deaf) for each in command.arguments))
+    assert raced != command
+    assert node.follow(raced).end == "exit 0"
+
+
 def test_it_goes_on_when_its_follower_is_ended(node: DurableNode, root: Path) -> None:
     process = node.start(run(program("echo on; until [ -e go ]; do sleep 0.02; done; echo off", root=root), root))
     until(lambda: (folder_of(root) / "out").exists() and (folder_of(root) / "out").read_bytes())

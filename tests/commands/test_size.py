@@ -163,6 +163,16 @@ def test_what_files_may_grow_by_is_known_of_their_attributes(
     assert (result.status, result.stdout) == (0, f"{times}\n{times}\n".encode())
 
 
+def test_a_watch_that_has_not_heard_of_the_end_ends_all_the_same(node: Node, root: Path) -> None:
+    """A signal may come between its fork and its first line, when it has the traps of the shell that it was."""
+    programs = load_program("folders", "git", "size")
+    deaf = programs.replace('kill -TERM "$watch"', 'true "$watch"')
+    assert deaf.count('true "$watch"') == 2
+    limit = {"BAREBOAT_LIMIT_KIB": "2048"}
+    command = Command(f"{deaf}\nrun_bounded 0 . true", (), limit, Place(str(root)), timeout_seconds=60)
+    assert node.run(command).status == 0
+
+
 @pytest.mark.parametrize("writes", ["head -c 100000 /dev/urandom >$n", "mkdir -p $n && : >$n/x && : >$n/y"])
 def test_what_grows_by_small_files_is_ended_while_it_runs(node: Node, root: Path, writes: str) -> None:
     """As submodules may, which are fetched and checked out in one go. Files without a byte count, too."""

@@ -32,9 +32,10 @@ keep() {
   wake
 }
 
-# Ends the timer, if that is what still has its number.
+# Ends the timer, if that is what still has its number. By KILL: it may not have become `sleep` yet, and a TERM that meets
+# our copy with our traps is lost.
 wake() {
-  ! look "$bb_timer" || [ "$bb_session" != "$$" ] || kill "$bb_timer"
+  ! look "$bb_timer" || [ "$bb_session" != "$$" ] || kill -KILL "$bb_timer"
 }
 
 # POSIX knows no waiting for one of several: all wait for the timer, which ends by itself (0), or is ended by who has

@@ -42,6 +42,7 @@ bounded() {
 }
 
 # Asks how much room is left, which costs little, and weighs the folder only when half of what it may still take is gone.
+# It looks for the work's end itself: a TERM that comes before its trap is set is lost.
 watch_growth() {
   nap=
   trap 'kill "$nap"; exit 0' TERM
@@ -50,6 +51,7 @@ watch_growth() {
   blocks=$bb_kib inodes=$bb_inodes
   [ -n "$base" ] || base=$(weigh "$folder")
   while sleep 1 & nap=$!; wait "$nap"; do
+    kill -0 "$work" || exit 0
     room
     is_gone "$blocks" "$bb_kib" || is_gone "$inodes" "$bb_inodes" || continue
     rest=$((limit + base - $(weigh "$folder")))
