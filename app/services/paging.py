@@ -83,13 +83,19 @@ def _ids(rows: Select[Any], kind: Any, skipped: int, size: int) -> tuple[Sequenc
     the first is looked for from the nearer end; the rows are counted for that, at a tenth of the walk's cost."""
     ids = rows.with_only_columns(kind.id)
     if skipped >= FAR:
-        behind = (db.session.scalar(rows.with_only_columns(func.count()).order_by(None)) or 0) - skipped
+        behind = _count_all(rows) - skipped
         if 0 < behind < skipped:
             start = max(0, behind - size)
             found = db.session.scalars(_backwards(ids).limit(min(size, behind)).offset(start)).all()
             return found[::-1], start > 0
     found = db.session.scalars(ids.limit(size + 1).offset(skipped)).all()
     return found[:size], len(found) > size
+
+
+def _count_all(rows: Select[Any]) -> int:
+    """Without a condition nothing but the kept FROM names the table."""
+    counted = rows.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)
+    return db.session.scalar(counted) or 0
 
 
 def _backwards(rows: Select[Any]) -> Select[Any]:

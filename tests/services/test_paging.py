@@ -54,6 +54,17 @@ def test_pages_that_are_found_from_the_end_are_the_same(fifty: Flask, mocker: Mo
     assert pages() == from_the_start
 
 
+def test_a_page_in_the_far_half_is_found_from_the_end(fifty: Flask, mocker: MockerFixture) -> None:
+    mocker.patch.object(paging, "FAR", 1)
+    from_the_end = mocker.spy(paging, "_backwards")
+    asked = []
+    for page in range(1, 6):
+        from_the_end.reset_mock()
+        turn(fifty, page, 10)
+        asked.append(from_the_end.called)
+    assert asked == [False, False, False, True, True]
+
+
 def test_every_page_but_the_last_knows_that_there_is_another(fifty: Flask) -> None:
     assert [turn(fifty, page, 10).pages > page for page in range(1, 6)] == [True, True, True, True, False]
 
