@@ -74,7 +74,7 @@ def run_playbook(
     if own:
         return conclude(_begin_own(name, project_names, node_projects, node_names, given), wait)
     row = playbooks.get_playbook(name)
-    values: dict[str, Any] = {"inputs": _values(row, given)} | waves
+    values: dict[str, Any] = {"inputs": input_values(row, given)} | waves
     if row.is_for_nodes:
         values["node_ids"] = [get_node_by_name(node_name).id for node_name in node_names]
     else:
@@ -105,18 +105,7 @@ def allow_own_playbooks(name: str, is_allowed: bool, node_name: str | None) -> N
     click.echo(f"{name} {'may' if is_allowed else 'may not'} run playbooks of its own")
 
 
-def _begin_own(
-    name: str, project_names: tuple[str, ...], node_projects: tuple[str, ...], node_names: tuple[str, ...],
-    given: tuple[str, ...],
-) -> Run:  # fmt: skip
-    if len(project_names) != 1 or node_projects or len(node_names) > 1:
-        raise Invalid("--own wants one --project NAME, whose playbook it is, and maybe the --node of that.")
-    project_id = projects.get_project_by_name(project_names[0], *node_names).id
-    values = load(OwnPlaybookRunSchema(), {"inputs": _values(own_playbooks.get_own_playbook(project_id, name), given)})
-    return playbook_runs.begin_own(project_id, name, values["inputs"], actor())
-
-
-def _values(row: Playbook, given: tuple[str, ...]) -> dict[str, Any]:
+def input_values(row: Playbook, given: tuple[str, ...]) -> dict[str, Any]:
     """Words as the values that they stand for; what fits no type is refused with the others."""
     values: dict[str, Any] = {}
     for pair in given:
@@ -128,6 +117,18 @@ def _values(row: Playbook, given: tuple[str, ...]) -> dict[str, Any]:
         is_flag = kind == "boolean" and text in ("true", "false")
         values[name] = int(text) if is_number else text == "true" if is_flag else text
     return values
+
+
+def _begin_own(
+    name: str, project_names: tuple[str, ...], node_projects: tuple[str, ...], node_names: tuple[str, ...],
+    given: tuple[str, ...],
+) -> Run:  # fmt: skip
+    if len(project_names) != 1 or node_projects or len(node_names) > 1:
+        raise Invalid("--own wants one --project NAME, whose playbook it is, and maybe the --node of that.")
+    project_id = projects.get_project_by_name(project_names[0], *node_names).id
+    row = own_playbooks.get_own_playbook(project_id, name)
+    values = load(OwnPlaybookRunSchema(), {"inputs": input_values(row, given)})
+    return playbook_runs.begin_own(project_id, name, values["inputs"], actor())
 
 
 def _word(word: str | dict[str, str]) -> str:

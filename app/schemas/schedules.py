@@ -82,8 +82,10 @@ class ScheduleCreateSchema(_ActSchema):
 class ScheduleFormSchema(ScheduleCreateSchema):
     """As a page asks for it: an `act` with the fields of all of them. Without one a `line` makes it a command."""
 
-    act = fields.String(validate=validate.OneOf(("pull", "command")))
+    act = fields.String(validate=validate.OneOf(("pull", "command", "playbook")))
     line = LongText(maximum=8192)
+    playbook = Text(maximum=80, metadata={"description": "Its name; `own:` before it where it is the project's own."})
+    inputs_of = Text(maximum=80, metadata={"description": "Whose inputs the form has shown."})
 
 
 class ScheduleUpdateSchema(_ActSchema):

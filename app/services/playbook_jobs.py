@@ -33,7 +33,7 @@ def run_params(params: Mapping[str, Any], on: str) -> dict[str, Any]:
     owner = {name: params[name] for name in ("project_id",) if name in params}
     playbook = get_own_playbook(owner["project_id"], params["name"]) if owner else get_playbook(params["name"])
     if playbook.on != on:
-        raise Invalid(errors={"params": [f"The playbook {playbook.name} is for {playbook.on}s."]})
+        raise Invalid(errors={"params": [f"The playbook {playbook.name} is for {playbook.on}s; choose one for {on}s."]})
     inputs = bound_inputs(playbook, params.get("inputs", {}))
     return {"name": playbook.name, "inputs": inputs, "steps": bound_steps(playbook, inputs)} | owner
 

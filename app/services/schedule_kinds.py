@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.errors import CommandNotAllowed, Invalid, NotFound
+from app.errors import Invalid
 from app.models import Job
-from app.services.playbook_jobs import project_job, run_params
+from app.services.playbook_jobs import project_job, project_steps, run_params
 from app.services.project_commands import checked, command_job
 from app.services.projects import get_project, pull_job
 from app.services.run_kinds import pull_params
-from app.services.scheduled_playbooks import scheduled_job, scheduled_params
+from app.services.scheduled_playbooks import scheduled_job, scheduled_params, under_params
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +40,18 @@ def _command_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
     """Their shape is the schema's; the rules of this installation are held to now, and again at each run."""
     if "argv" not in params:
         raise Invalid(errors={"params": ["A command has 'argv': its program and arguments."]})
-    try:
+    with under_params():
         checked(params, get_project(project_id))
-    except (Invalid, CommandNotAllowed) as error:
-        error.errors = {"params": [error.message]}
-        raise
     return params
 
 
 def _playbook_params(project_id: int, params: dict[str, Any]) -> dict[str, Any]:
-    """The file counts as it is when it is run, so its steps are not stored."""
+    """The file counts as it is when it is run, so its steps are judged, as those of a command are, but not stored."""
     if "project_id" in params:
         return scheduled_params(project_id, params)
-    try:
+    with under_params():
         complete = run_params(params, "project")
-    except (Invalid, NotFound) as error:
-        raise Invalid(error.message, errors={"params": [error.message]}) from error
+        project_steps(complete["steps"], get_project(project_id))
     return {"name": complete["name"], "inputs": complete["inputs"]}
 
 

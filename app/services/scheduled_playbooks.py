@@ -4,17 +4,18 @@ A scheduler speaks to no node, so its job comes without steps. The job reads the
 be run, with the commit, before anything runs: whoever takes the job up later goes on with the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from app.commands.gitstatus import Head
-from app.errors import ActFailed, Invalid, NotFound, PlaybookInvalid
+from app.errors import ActFailed, CommandNotAllowed, Invalid, NotFound, PlaybookInvalid
 from app.jobs.context import JobContext
 from app.models import Job
 from app.playbooks.playbook import Playbook, bound_inputs, bound_steps
 from app.services.own_playbooks import get_own_playbook, read_own_playbook
-from app.services.playbook_jobs import ensure_may_have
-from app.services.projects import act_job, get_cloned_project
+from app.services.playbook_jobs import ensure_may_have, project_steps
+from app.services.projects import act_job, get_cloned_project, get_project
 
 
 def scheduled_params(project_id: int, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,12 +26,26 @@ def scheduled_params(project_id: int, params: Mapping[str, Any]) -> dict[str, An
         raise Invalid(errors={"params": ["An own playbook has its 'name', its 'project_id', and 'inputs' by name."]})
     if params["project_id"] != project_id:
         raise Invalid(errors={"params": ["A project's own playbook runs on that project only."]})
-    try:
-        bound_inputs(get_own_playbook(project_id, name), inputs)
-    except (Invalid, NotFound) as error:
-        about = error.errors if "inputs" in error.errors else {}
-        raise Invalid(error.message, errors={"params": [error.message], **about}) from error
+    with under_params():
+        playbook = get_own_playbook(project_id, name)
+        steps = bound_steps(playbook, bound_inputs(playbook, inputs))
+        project_steps(steps, get_project(project_id))
     return {"name": name, "inputs": dict(inputs), "project_id": project_id}
+
+
+@contextmanager
+def under_params() -> Iterator[None]:
+    """What is wrong with an act is told under `params`, and of its inputs by name, too. What is not there is a wrong
+    value here: Invalid."""
+    try:
+        yield
+    except (Invalid, CommandNotAllowed, NotFound) as error:
+        about, inputs = error.errors.get("params", [error.message]), error.errors.get("inputs")
+        told = {"params": about} | ({"inputs": inputs} if isinstance(inputs, dict) else {})
+        if isinstance(error, NotFound):
+            raise Invalid(error.message, errors=told) from error
+        error.errors = told
+        raise
 
 
 def scheduled_job(project_id: int, params: Mapping[str, Any]) -> Job:

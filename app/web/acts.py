@@ -33,7 +33,7 @@ def kind(code: str) -> str:
 def act(asked: Any) -> str:
     """What a job or a schedule does; a pull that resets is called so, and a playbook by its name."""
     if asked.kind.endswith(".playbook") and asked.params.get("name"):
-        return f"Playbook {asked.params['name']}"
+        return f"{'Own playbook' if 'project_id' in asked.params else 'Playbook'} {asked.params['name']}"
     if asked.kind == "project.pull" and asked.params.get("strategy") == "reset":
         return "Reset"
     return kind(asked.kind)

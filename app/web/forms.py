@@ -61,8 +61,9 @@ class Form:
 
 
 def _is_value(name: str) -> bool:
-    """What searches among the choices of a form is none of its values."""
-    return name not in _NOT_VALUES and name.partition(".")[0] != "find"
+    """What searches among the choices of a form is none of its values; the inputs of a playbook are read by
+    `playbooks.typed_inputs`."""
+    return name not in _NOT_VALUES and name.partition(".")[0] not in ("find", "input")
 
 
 def _shape(schema: Schema, given: Mapping[str, str], is_edit: bool) -> dict[str, Any]:

@@ -8,15 +8,15 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from app.edge.identity import actor, requires
-from app.errors import BareboatError, CommandNotAllowed, Conflict, Invalid
+from app.errors import BareboatError, Invalid
 from app.schemas.schedules import ScheduleFormSchema
 from app.services import projects, schedules
 from app.web.acts import STRATEGIES
 from app.web.blueprint import web
-from app.web.commands import with_words
 from app.web.forms import Form
 from app.web.paging import PAGE_SIZE, asked_page
 from app.web.refusals import refuse
+from app.web.scheduled_acts import Picked, act_values, at_the_fields, pick, shipped_playbooks
 
 EXAMPLES: Final = (
     ("*/15 * * * *", "every 15 minutes"),
@@ -48,19 +48,27 @@ def show_schedule(schedule_id: int) -> str:
 @web.get("/projects/<id:project_id>/schedules/new")
 @requires("operator")
 def new_schedule(project_id: int) -> str:
-    return _form_page(project_id, Form(start=_START))
+    """Other pages lead here with a playbook in the address."""
+    name = request.args.get("playbook", "")[:80]
+    form = Form(start=_START | ({"act": "playbook", "playbook": name} if name else {}))
+    return _form_page(project_id, form, pick(project_id, form))
 
 
 @web.post("/projects/<id:project_id>/schedules/new")
 @requires("operator")
 def create_schedule(project_id: int) -> tuple[str, int] | Response:
-    form = Form(ScheduleFormSchema(exclude=("project_id", "kind")))
+    """Where a playbook was chosen, its inputs are shown first: nothing is made that nobody has seen."""
+    form = Form(ScheduleFormSchema(exclude=("project_id", "kind"))).keep()
+    picked = pick(project_id, form)
+    if not picked.is_settled:
+        return _form_page(project_id, form, picked), HTTPStatus.OK
     try:
-        values = _with_act(form.read()) | {"project_id": project_id}
+        values = act_values(form.read(), picked, project_id) | {"project_id": project_id}
         schedule = schedules.create_schedule(values, actor())
-    except (Invalid, Conflict, CommandNotAllowed) as error:
-        refused = form.refuse(_at_the_line(error), _FIELD_BY_CODE)
-        return _form_page(project_id, refused), HTTPStatus.UNPROCESSABLE_ENTITY
+    except BareboatError as error:
+        refused = form.refuse(at_the_fields(error, form), _FIELD_BY_CODE)
+        page = _form_page(project_id, refused, picked, error.errors.get("inputs"))
+        return page, HTTPStatus.UNPROCESSABLE_ENTITY
     flash(f"Schedule {schedule.name} is made.", "done")
     return redirect(url_for("web.show_schedule", schedule_id=schedule.id), HTTPStatus.SEE_OTHER)
 
@@ -112,31 +120,20 @@ def _turn(schedule_id: int, *, is_on: bool) -> Response:
     return redirect(_page_of(schedule_id), HTTPStatus.SEE_OTHER)
 
 
-def _with_act(typed: dict[str, Any]) -> dict[str, Any]:
-    """The chosen one; where none is, the command of the line, or without one the pull."""
-    act = typed.pop("act", "command" if "line" in typed else "pull")
-    if act == "pull":
-        typed.pop("line", None)
-        return typed
-    if "line" not in typed:
-        raise Invalid(errors={"line": ["This act needs it."]})
-    command = with_words({"line": typed.pop("line")})
-    return typed | {"kind": "project.command", "params": command}
-
-
-def _at_the_line(error: BareboatError) -> BareboatError:
-    if request.form.get("line", "").strip() and "params" in error.errors:
-        error.errors["line"] = error.errors.pop("params")
-    return error
-
-
 def _page_of(schedule_id: int) -> str:
     return url_for("web.show_schedule", schedule_id=schedule_id)
 
 
-def _form_page(project_id: int, form: Form) -> str:
-    project, zones = projects.get_project(project_id), schedules.time_zones()
-    strategies = [(f"strategy={name}", text) for name, text in STRATEGIES.items()]
+def _form_page(project_id: int, form: Form, picked: Picked, wrong: Any = None) -> str:
+    """`wrong`: what is said of the inputs, by name."""
     return render_template(
-        "schedules/new.html", project=project, form=form, zones=zones, examples=EXAMPLES, strategy_choices=strategies
+        "schedules/new.html",
+        project=projects.get_project(project_id),
+        form=form,
+        zones=schedules.time_zones(),
+        examples=EXAMPLES,
+        strategy_choices=[(f"strategy={name}", text) for name, text in STRATEGIES.items()],
+        shipped=shipped_playbooks(),
+        picked=picked,
+        wrong=wrong if isinstance(wrong, dict) else {},
     )

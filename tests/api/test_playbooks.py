@@ -136,6 +136,29 @@ def test_a_playbook_is_scheduled(operator: FlaskClient, project_id: int) -> None
     made = operator.post("/api/v1/schedules", json=values | {"params": {"name": "deploy", "inputs": {"ref": "a"}}})
     assert made.json["params"]["inputs"] == {"ref": "a", "times": 2, "hard": False, "where": "here"}
     assert operator.post(f"{made.headers['Location']}/run-now").json["kind"] == "project.playbook"
-    for params in ({}, {"name": "none"}, {"name": "look"}, {"name": "deploy"}):
+    for params in ({}, {"name": "none"}, {"name": "deploy"}):
         answer = operator.post("/api/v1/schedules", json=values | {"name": "o", "params": params})
-        assert (answer.status_code, list(answer.json["errors"])) == (422, ["params"]), params
+        assert (answer.status_code, "params" in answer.json["errors"]) == (422, True), params
+    assert answer.json["errors"]["inputs"] == {"ref": ["This input is required."]}
+
+
+def test_a_playbook_on_nodes_is_scheduled_by_nobody(operator: FlaskClient, admin: FlaskClient, project_id: int) -> None:
+    values = {"name": "n", "project_id": project_id, "cron": "0 4 * * *", "kind": "project.playbook"}
+    for client in (operator, admin):
+        answer = client.post("/api/v1/schedules", json=values | {"params": {"name": "look"}})
+        assert answer.status_code == 422
+        assert answer.json["errors"]["params"] == ["The playbook look is for nodes; choose one for projects."]
+    answer = admin.post("/api/v1/schedules", json=values | {"kind": "node.playbook", "params": {"name": "look"}})
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["kind"])
+
+
+def test_a_playbook_whose_steps_may_not_run_is_not_scheduled(
+    app: Flask, operator: FlaskClient, project_id: int, folder: Path
+) -> None:
+    (folder / "out.yml").write_text("description: d\nsteps:\n  - {name: a, run: [cat, /etc/passwd]}\n")
+    values = {"name": "n", "project_id": project_id, "cron": "0 4 * * *", "kind": "project.playbook"}
+    answer = operator.post("/api/v1/schedules", json=values | {"params": {"name": "out"}})
+    assert (answer.status_code, "Step 1 (a)" in answer.json["errors"]["params"][0]) == (422, True)
+    app.config["ALLOWED_COMMANDS"] = ["true"]
+    params = {"name": "deploy", "inputs": {"ref": "a"}}
+    assert operator.post("/api/v1/schedules", json=values | {"params": params}).json["error"] == "command_not_allowed"

@@ -48,3 +48,33 @@ def test_a_command_is_scheduled_word_by_word(installed: Installation) -> None:
     installed.ok("schedule", "add", "make", "--project", "shop", "--cron", "0 4 * * *", "--", "make", "-j2", "a b")
     (row,) = installed.json("schedule", "list")
     assert (row["kind"], row["params"]) == ("project.command", {"argv": ["make", "-j2", "a b"]})
+    assert "command make -j2 'a b'" in installed.ok("schedule", "list")
+
+
+def test_a_playbook_is_scheduled_with_its_inputs(installed: Installation) -> None:
+    with_project(installed)
+    add = ("schedule", "add", "hello", "--project", "shop", "--cron", "0 4 * * *")
+    given = ("--input", "times=3", "--input", "greeting=a = $(b)", "--input", "loud=true")
+    assert installed.ok(*add, "--playbook", "example", *given).startswith("Schedule hello: next run ")
+    (row,) = installed.json("schedule", "list")
+    inputs = {"greeting": "a = $(b)", "times": 3, "loud": True, "place": "here"}
+    assert (row["kind"], row["params"]) == ("project.playbook", {"name": "example", "inputs": inputs})
+    assert "playbook example 'greeting=a = $(b)'" in installed.ok("schedule", "list")
+
+
+def test_a_playbook_that_could_not_run_is_not_scheduled(installed: Installation) -> None:
+    with_project(installed)
+    add = ("schedule", "add", "hello", "--project", "shop", "--cron", "0 4 * * *")
+
+    def refused(*words: str) -> str:
+        result = installed.run(*add, *words)
+        assert result.exit_code == 1
+        return str(result.stderr)
+
+    assert "times: Write a whole number." in refused("--playbook", "example", "--input", "times=many")
+    assert "There is no playbook 'none'" in refused("--playbook", "none")
+    assert "is for nodes; choose one for projects" in refused("--playbook", "node-report")
+    assert "an admin allows it" in refused("--playbook", "deploy", "--own")
+    assert "leave out all but one of -- PROGRAM, --playbook" in refused("--playbook", "example", "--", "make")
+    assert "name it with --playbook NAME" in refused("--input", "a=b")
+    assert installed.json("schedule", "list") == []
