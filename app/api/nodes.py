@@ -96,6 +96,18 @@ def list_probes(node_id: int, **query: Any) -> Any:
     return probes.list_probes(node_id, **query)
 
 
+@blueprint.post("/<id:node_id>/accept-root")
+@blueprint.guard("admin", 404, 409)
+@blueprint.response(200, NodeSchema)
+def accept_root(node_id: int) -> Any:
+    """Accept the projects root as it is
+
+    For a node with the defect `root_unmarked` whose projects root was really replaced; where a file system is only not
+    mounted, mount it instead. 409 `wrong_state` where no mark is expected.
+    """
+    return nodes.accept_root(node_id, actor())
+
+
 @blueprint.post("/<id:node_id>/token")
 @blueprint.guard("admin", 404)
 @blueprint.response(200, NodeTokenSchema)

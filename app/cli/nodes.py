@@ -73,6 +73,14 @@ def probe_node(ctx: click.Context, name: str | None) -> None:
         ctx.exit(1)
 
 
+@node.command("accept-root")
+@click.argument("name")
+def accept_root(name: str) -> None:
+    """Take the projects root as it is now for the right one, although the mark of earlier clones is not in it."""
+    accepted = nodes.accept_root(nodes.get_node_by_name(name).id, actor())
+    click.echo(f"{accepted.projects_root} on {name} is accepted as it is; the next clone marks it")
+
+
 @node.command("delete")
 @click.argument("name")
 def delete_node(name: str) -> None:
@@ -99,5 +107,6 @@ def _detail(row: Node) -> str:
         "root_missing": f"install -d -o {user} -m 755 {root}",
         "root_unsafe": f"chmod go-w {root}",
         "root_not_writable": f"chown {user} {root}",
+        "root_unmarked": f"mount {root}",
     }.get(row.status_reason or "")
     return f"{sentence} On the node: {mending}" if mending else sentence

@@ -39,6 +39,7 @@ def clone(
     branch: GitRef | None = None,
     depth: int | None = None,
     submodules: bool = False,
+    is_marked: bool = False,
     job_key: str,
     allowed_schemes: Iterable[str],
     pinned_address: str | None = None,
@@ -49,13 +50,14 @@ def clone(
     """Clones into `.bareboat/tmp/JOB_KEY`, then one rename; whatever fails or ends it, that folder is removed.
 
     It takes `limit_mib` at most, working tree and submodules included (0: no limit); see `programs/size.sh`.
-    Prints an outcome (`gitstatus.parse_outcome`) on stdout, progress on stderr. `branch` may be a tag.
+    Prints an outcome (`gitstatus.parse_outcome`) on stdout, progress on stderr. `branch` may be a tag. It marks the
+    root with a file; `is_marked`: that must be there, or the root is another one (no mount?) and stays as it is.
     """
-    numbers = (str(depth) if depth else "", "1" if submodules else "")
+    words = (str(depth) if depth else "", "1" if submodules else "", "1" if is_marked else "")
     environment = git_environment(
         root, url=url, allowed_schemes=allowed_schemes, pinned_address=pinned_address, access=access, job_key=job_key
     )
-    arguments = (root, name, JobKey(job_key), url.text, branch or "", *numbers)
+    arguments = (root, name, JobKey(job_key), url.text, branch or "", *words)
     return _command(_CLONE, arguments, environment | _limit(limit_mib), Place(root), timeout_seconds)
 
 

@@ -36,7 +36,7 @@ class Facts:
     """None: the node did not say. `clock` is seconds since 1970 by the node's own clock.
 
     `problems` are reasons why projects cannot be worked on there: root_missing, root_unsafe, root_not_writable,
-    git_missing (also when older than 2.20).
+    git_missing (also when older than 2.20). `is_root_marked`: `.bareboat/root`, which every clone makes, is in it.
     """
 
     os: str | None = None
@@ -54,6 +54,7 @@ class Facts:
     uptime_seconds: int | None = None
     clock: int | None = None
     problems: tuple[str, ...] = ()
+    is_root_marked: bool = False
 
 
 def facts(root: ProjectsRoot, *, only_changing: bool = False, timeout_seconds: int = 10) -> Command:
@@ -83,6 +84,7 @@ def parse_facts(output: bytes, *, only_changing: bool = False) -> Facts:
         uptime_seconds=_whole(said.get("uptime", "")),
         clock=_whole(said.get("clock", "")),
         problems=_root_problems(said.get("root", "")) + (() if only_changing else _git_problems(git)),
+        is_root_marked="mark" in said,
     )
 
 

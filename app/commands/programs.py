@@ -41,6 +41,7 @@ REFUSALS: Final[Mapping[int, str]] = MappingProxyType(
         96: "keys_changed",
         97: "repository_too_large",
         98: "repository_unsafe",
+        99: "root_unmarked",
     }
 )
 

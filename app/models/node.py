@@ -23,7 +23,8 @@ class Node(Base):
 
     `offered_host_keys` are the lines (`type base64`) seen at the last scan, or at a mismatch; they are not trusted,
     only offered for pinning. Until `key_window_until` one of them may replace the pins, as `key_window_by` has
-    said; see `services.rebuilds`. `failures` counts probes missed in a row; `next_probe_at` spreads and backs them off.
+    said; see `services.rebuilds`. From `root_marked_at` on, `.bareboat/root` is expected in the projects root.
+    `failures` counts probes missed in a row; `next_probe_at` spreads and backs them off.
     """
 
     __tablename__ = "node"
@@ -37,6 +38,7 @@ class Node(Base):
     ssh_key_id: Mapped[int | None] = mapped_column(ForeignKey("ssh_key.id", ondelete="RESTRICT"), index=True)
     jump_node_id: Mapped[int | None] = mapped_column(ForeignKey("node.id", ondelete="RESTRICT"), index=True)
     projects_root: Mapped[Words]
+    root_marked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     labels: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     cordoned: Mapped[bool] = mapped_column(default=False)
     editor_url: Mapped[str | None] = mapped_column(String(2048))

@@ -100,7 +100,7 @@ class NodeSchema(StrictSchema):
         allow_none=True,
         metadata={
             "description": "One of `host_key_unpinned host_key_mismatch dns refused unreachable timeout auth_failed "
-            "protocol_error git_missing root_missing root_not_writable`, or null.",
+            "protocol_error git_missing root_missing root_unsafe root_unmarked root_not_writable`, or null.",
         },
     )
     status_detail = fields.String(allow_none=True, metadata={"description": "The reason as a sentence."})

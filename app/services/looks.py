@@ -44,6 +44,7 @@ def look(
     try:
         client = build_worker_client(node, probe_seconds=limit)
         is_fresh = is_fresh or node.status_reason in QUARANTINES
+        is_mark_expected = node.root_marked_at is not None
         lasting = _lasting(node) if only_changing and client.is_connected else {}
         release()
         latency, facts = client.probe(is_fresh=is_fresh, only_changing=bool(lasting))
@@ -51,7 +52,7 @@ def look(
         raise
     except BareboatError as error:
         return sightings.missed(started_at, error)
-    reason = facts.problems[0] if facts.problems else None
+    reason = _problem(facts, is_mark_expected)
     return Sighting(started_at, latency_ms=round(latency * 1000, 2), facts=lasting | _as_stored(facts), reason=reason)
 
 
@@ -133,6 +134,13 @@ def _is_slow(error: BareboatError | None, took: float) -> bool:
     )
 
 
+def _problem(facts: Facts, is_mark_expected: bool) -> str | None:
+    """The first that keeps projects from being worked on there."""
+    if facts.problems:
+        return facts.problems[0]
+    return "root_unmarked" if is_mark_expected and not facts.is_root_marked else None
+
+
 def _lasting(node: Node) -> dict[str, Any]:
     """What is known of a node that is well and need not be asked again. Empty: ask for all."""
     if node.status is not NodeStatus.ONLINE or node.status_reason is not None:
@@ -142,7 +150,7 @@ def _lasting(node: Node) -> dict[str, Any]:
 
 def _as_stored(facts: Facts) -> dict[str, Any]:
     """What the node said, by name, and how far its clock is from ours."""
-    said = {name: value for name, value in asdict(facts).items() if value is not None}
+    said = {name: value for name, value in asdict(facts).items() if value is not None and name != "is_root_marked"}
     if (clock := said.pop("clock", None)) is not None:
         said["clock_skew_seconds"] = round(clock - time.time())
     return said

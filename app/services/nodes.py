@@ -3,11 +3,11 @@
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.db import db, unit_of_work
-from app.errors import Invalid, NameTaken, NodeInUse, NotFound
+from app.db import db, unit_of_work, utcnow
+from app.errors import Invalid, NameTaken, NodeInUse, NotFound, WrongState
 from app.models import Node, NodeStatus, Project, SSHKey
 from app.plurals import counted
 from app.secrets import Secret
@@ -80,6 +80,8 @@ def update_node(node_id: int, values: dict[str, Any], actor: Actor) -> Node:
     _ensure_key_exists(values.get("ssh_key_id"))
     _ensure_jump_possible(node_id, values.get("jump_node_id"))
     before, told = find_target(node), changes(node, values)
+    if values.get("projects_root", node.projects_root) != node.projects_root:
+        values = values | {"root_marked_at": None}
     try:
         with unit_of_work() as session:
             for name, value in values.items():
@@ -109,6 +111,27 @@ def delete_node(node_id: int, actor: Actor) -> None:
         raise NodeInUse() from error
     if target is not None:
         runtime().nodes.forget(target)
+
+
+def accept_root(node_id: int, actor: Actor) -> Node:
+    """The projects root as it is now is the right one, although the mark of earlier clones is not in it; the next one
+    marks it. Raises WrongState where no mark is expected."""
+    node = get_node(node_id)
+    if node.root_marked_at is None:
+        raise WrongState(f"Nothing was cloned to node {node.name} yet (or its root is accepted already): just clone.")
+    with unit_of_work() as session:
+        node.root_marked_at = node.next_probe_at = None
+        if node.status_reason == "root_unmarked":
+            node.status_reason = node.status_detail = None
+        session.add(event(actor, "node.accept_root", f"node {node.name}", detail=node.projects_root))
+    return node
+
+
+def note_root_marked(node_id: int) -> None:
+    """A clone has put its mark there, or found it."""
+    unmarked = update(Node).where(Node.id == node_id, Node.root_marked_at.is_(None))
+    with unit_of_work() as session:
+        session.execute(unmarked.values(root_marked_at=utcnow()))
 
 
 def renew_token(node_id: int, actor: Actor) -> Secret:

@@ -19,7 +19,7 @@ from app.models import Job, JobState, Project, ProjectStatus
 from app.redaction import printable
 from app.services.credentials import note_use, open_access
 from app.services.git_access import NOBODY
-from app.services.nodes import find_node
+from app.services.nodes import find_node, note_root_marked
 from app.services.probes import note_refusal, note_success
 from app.services.project_commands import checked, output_limit, preamble
 from app.services.projects import ensure_git_url, get_project
@@ -47,10 +47,14 @@ def perform_clone(context: JobContext) -> None:
         branch=GitRef(project.branch) if project.branch else None,
         depth=project.depth,
         submodules=project.submodules,
+        is_root_marked=project.node.root_marked_at is not None,
         access=open_access(project),
     )
+    node_id = project.node_id
     _note_use(context, project)
-    _store_head(context, client.clone_project(order, context))
+    outcome = client.clone_project(order, context)
+    note_root_marked(node_id)
+    _store_head(context, outcome)
 
 
 def perform_pull(context: JobContext) -> None:

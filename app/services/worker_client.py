@@ -47,6 +47,7 @@ class CloneOrder:
     branch: GitRef | None = None
     depth: int | None = None
     submodules: bool = False
+    is_root_marked: bool = False
     access: Access = NOBODY
 
 
@@ -81,6 +82,7 @@ class WorkerClient:
             branch=order.branch,
             depth=order.depth,
             submodules=order.submodules,
+            is_marked=order.is_root_marked,
             job_key=act.key,
             allowed_schemes=self._policy.schemes,
             pinned_address=self._checked_address(order.url),

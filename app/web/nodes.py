@@ -115,6 +115,18 @@ def cordon_node(node_id: int) -> Response:
     return redirect(url_for("web.show_node", node_id=node_id), 303)
 
 
+@web.post("/nodes/<id:node_id>/accept-root")
+@requires("admin")
+def accept_root(node_id: int) -> Response:
+    back = url_for("web.show_node", node_id=node_id)
+    try:
+        node = nodes.accept_root(node_id, actor())
+    except BareboatError as error:
+        return refuse(error, back)
+    flash(f"{node.projects_root} is accepted as it is; the next clone marks it.", "done")
+    return redirect(back, 303)
+
+
 @web.get("/nodes/<id:node_id>/delete")
 @requires("admin")
 def confirm_node_deletion(node_id: int) -> str:

@@ -55,6 +55,7 @@ REASONS: Final = {
     "git_missing": "git is missing or too old there",
     "root_missing": "its projects root does not exist",
     "root_unsafe": "its projects root is a link, or others may write to it",
+    "root_unmarked": "its projects root is not the one of before; a disk may not be mounted",
     "root_not_writable": "its projects root is not writable",
 }
 _WHY_NO_WORK: Final = {

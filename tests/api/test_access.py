@@ -26,6 +26,7 @@ ADMINS_ONLY = {
     "nodes.update_node",
     "nodes.delete_node",
     "nodes.renew_node_token",
+    "nodes.accept_root",
     "host-keys.scan_node",
     "host-keys.approve_host_key",
     "host-keys.expect_host_key",

@@ -3,9 +3,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
+from app.db import unit_of_work, utcnow
 from app.errors import ConnectionRefused
+from app.models import Node
+from app.services import nodes
 from app.ssh.recording import RecordingNodes
 
 NODE: dict[str, Any] = {"name": "web-1", "hostname": "web-1.example.com", "ssh_user": "deploy"}
@@ -161,6 +165,39 @@ def test_a_probe_now_tells_what_it_saw(
     assert (answer.json["ok"], answer.json["status_reason"], answer.json["node_id"]) == (False, "refused", node_id)
     history = operator.get(f"/api/v1/nodes/{node_id}/probes")
     assert history.json == [answer.json]
+
+
+def unmark(app: Flask, node_id: int) -> None:
+    """As after a probe of a node to which something was cloned before."""
+    with app.app_context(), unit_of_work() as session:
+        node = session.get_one(Node, node_id)
+        node.root_marked_at, node.status_reason, node.status_detail = utcnow(), "root_unmarked", "No mark."
+
+
+def test_a_root_is_accepted_once_and_then_expects_no_mark(
+    app: Flask, admin: FlaskClient, make_node: Callable[..., int]
+) -> None:
+    node_id = make_node()
+    unmark(app, node_id)
+    accepted = admin.post(f"/api/v1/nodes/{node_id}/accept-root")
+    assert (accepted.status_code, accepted.json["status_reason"], accepted.json["status_detail"]) == (200, None, None)
+    again = admin.post(f"/api/v1/nodes/{node_id}/accept-root")
+    assert (again.status_code, again.json["error"]) == (409, "wrong_state")
+    assert admin.get("/api/v1/events").json[0]["action"] == "node.accept_root"
+
+
+def test_another_root_has_no_mark_yet(app: Flask, admin: FlaskClient, make_node: Callable[..., int]) -> None:
+    node_id = make_node()
+    unmark(app, node_id)
+    admin.patch(f"/api/v1/nodes/{node_id}", json={"projects_root": "/data/projects"})
+    assert expects_mark(app, node_id)
+    admin.patch(f"/api/v1/nodes/{node_id}", json={"projects_root": "/srv/projects"})
+    assert not expects_mark(app, node_id)
+
+
+def expects_mark(app: Flask, node_id: int) -> bool:
+    with app.app_context():
+        return nodes.get_node(node_id).root_marked_at is not None
 
 
 def test_the_probes_of_no_node_are_404(viewer: FlaskClient) -> None:

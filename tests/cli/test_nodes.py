@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from app.services import nodes
 from tests.cli.conftest import Installation
 from tests.support.sshd import SshdServer
 
@@ -110,6 +111,16 @@ def test_a_defect_is_told_with_the_command_that_mends_it_and_is_no_success(enrol
     assert probed.exit_code == 1
     assert "root_missing" in probed.stdout
     assert f"-m 755 {root}" in probed.stdout
+
+
+@pytest.mark.ssh
+def test_a_root_that_was_replaced_is_accepted(enrolled: Installation) -> None:
+    assert "[wrong_state]" in enrolled.run("node", "accept-root", "here").stderr
+    with enrolled.within():
+        nodes.note_root_marked(nodes.get_node_by_name("here").id)
+    assert "root_unmarked" in enrolled.run("node", "probe", "here").stdout
+    assert "is accepted as it is" in enrolled.ok("node", "accept-root", "here")
+    enrolled.ok("node", "probe", "here")
 
 
 @pytest.mark.ssh

@@ -66,6 +66,24 @@ def test_a_clone_into_a_missing_root_does_not_create_it(node: Node, root: Path, 
     assert not root.exists()
 
 
+def test_a_clone_marks_the_root_and_never_fills_one_that_should_have_the_mark(
+    node: Node, root: Path, forge: Forge
+) -> None:
+    result = node.run(make_clone(root, forge, is_marked=True))
+    assert (code(result), list(root.iterdir())) == ("root_unmarked", [])
+    outcome(node.run(make_clone(root, forge)))
+    assert "mounted" in (root / ".bareboat/root").read_text()
+    shutil.rmtree(root / "app")
+    outcome(node.run(make_clone(root, forge, is_marked=True)))
+
+
+def test_a_mark_is_not_written_through_a_link(node: Node, root: Path, forge: Forge, tmp_path: Path) -> None:
+    (root / ".bareboat").mkdir(mode=0o700)
+    (root / ".bareboat/root").symlink_to(tmp_path / "elsewhere")
+    assert code(node.run(make_clone(root, forge))) == "root_not_writable"
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_root_that_is_a_link_is_unsafe(node: Node, root: Path, forge: Forge, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(root)
     assert code(node.run(make_clone(tmp_path / "link", forge))) == "root_unsafe"

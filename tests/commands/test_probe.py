@@ -64,6 +64,18 @@ def test_the_state_of_the_root_is_told(node: Node, root: Path, tmp_path: Path) -
     assert states == {"nothing": ("root_missing",), "link": ("root_unsafe",), "projects": ()}
 
 
+@pytest.mark.parametrize("only_changing", [True, False])
+def test_the_mark_of_the_root_is_told(node: Node, root: Path, only_changing: bool) -> None:
+    def is_marked() -> bool:
+        result = node.run(facts(ProjectsRoot(str(root)), only_changing=only_changing))
+        return parse_facts(result.stdout, only_changing=only_changing).is_root_marked
+
+    seen = [is_marked()]
+    (root / ".bareboat").mkdir()
+    (root / ".bareboat/root").touch()
+    assert [*seen, is_marked()] == [False, True]
+
+
 @pytest.mark.parametrize("mode", [0o775, 0o777])
 def test_a_root_open_to_others_is_told(dash: Node, root: Path, mode: int) -> None:
     root.chmod(mode)
@@ -78,7 +90,7 @@ def test_every_shell_finds_the_facts_that_change(node: Node, root: Path) -> None
     output = node.run(facts(ProjectsRoot(str(root)), only_changing=True)).stdout
     got = parse_facts(output, only_changing=True)
     assert got.problems == ()
-    assert {name for name, value in asdict(got).items() if value not in (None, ())} == CHANGING
+    assert {name for name, value in asdict(got).items() if value not in (None, (), False)} == CHANGING
 
 
 def test_the_facts_that_change_tell_of_a_root_that_is_gone_or_elsewhere(node: Node, root: Path, tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ STATUS_REASONS = {
     "protocol_error",
     "git_missing",
     "root_missing",
+    "root_unsafe",
+    "root_unmarked",
     "root_not_writable",
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import HostKeyUnpinned, InvalidGitUrl, NodeOffline, UnsafePath, WrongState
 from app.models import JobState, NodeStatus, ProjectStatus
-from app.services import jobs, projects
+from app.services import jobs, nodes, projects
 from app.services.events import SYSTEM
 from tests.support.forge import Forge, commit, git
 from tests.support.http_git import BadGitHost
@@ -238,6 +238,24 @@ def test_a_full_disk_is_told_and_a_retry_works_when_there_is_room(
     assert (job.error_code, live.left_behind()) == ("disk_full", []), live.log(job)
     subprocess.run(["mount", "-o", "remount,size=64m", live.root], check=True)
     assert live.finish(jobs.request_retry(job.id, SYSTEM)).state is JobState.SUCCEEDED
+
+
+@needs_root
+def test_a_root_whose_disk_is_not_mounted_is_not_filled(
+    live: Live, node_id: int, forge: Forge, mounted_root: Callable[..., None]
+) -> None:
+    """Here it is the other way round, an empty one over it; to the node it looks the same."""
+    assert live.clone(node_id, forge.url).state is JobState.SUCCEEDED
+    assert live.probe(node_id).status_reason is None
+    mounted_root("mode=755")
+    assert live.clone(node_id, forge.url, "second").error_code == "root_unmarked"
+    assert [path.name for path in live.root.iterdir()] == [".bareboat"], "where the job itself was"
+    assert live.probe(node_id).status_reason == "root_unmarked"
+    assert live.node(node_id).status is NodeStatus.ONLINE
+    nodes.accept_root(node_id, SYSTEM)
+    assert live.probe(node_id).status_reason is None
+    assert live.clone(node_id, forge.url, "third").state is JobState.SUCCEEDED
+    assert live.node(node_id).root_marked_at is not None
 
 
 @needs_root

@@ -275,6 +275,20 @@ def test_a_node_that_was_seen_once_keeps_that_step_ticked(
     assert "2 probes missed" in said(answer)
 
 
+def test_a_root_without_its_mark_is_accepted_by_admins_only(
+    app: Flask, ada: Person, otto: Person, make_node: Callable[..., int]
+) -> None:
+    node_id = make_node()
+    marked = {"root_marked_at": utcnow(), "status_reason": "root_unmarked", "last_seen_at": utcnow()}
+    change(app, Node, node_id, **marked, status_detail="/data/projects: is it mounted?")
+    page = otto.get(f"/nodes/{node_id}")
+    assert "is it mounted? Then press Probe now" in said(page)
+    assert "an admin can accept it as it is" in said(page)
+    assert "Accept this root" in ada.get(f"/nodes/{node_id}").text
+    assert "is accepted as it is; the next clone marks it" in ada.submit(f"/nodes/{node_id}/accept-root")
+    assert "nothing was cloned to node" in ada.submit(f"/nodes/{node_id}/accept-root").lower()
+
+
 def test_a_key_that_is_pinned_already_is_not_called_pinned_again(ada: Person, make_node: Callable[..., int]) -> None:
     node_id, line = make_node(pinned=False), host_key_line()
     assert "1 host key pinned." in ada.submit(f"/nodes/{node_id}/pin", pasted=line)

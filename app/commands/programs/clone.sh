@@ -1,8 +1,21 @@
-# clone.sh ROOT NAME JOB URL BRANCH DEPTH SUBMODULES, in ROOT. BRANCH and DEPTH may be empty; SUBMODULES is 1 or empty.
-root=$1 name=$2 job=$3 url=$4 branch=$5 depth=$6 submodules=$7
+# clone.sh ROOT NAME JOB URL BRANCH DEPTH SUBMODULES MARKED, in ROOT. BRANCH and DEPTH may be empty; SUBMODULES and MARKED
+# are 1 or empty.
+root=$1 name=$2 job=$3 url=$4 branch=$5 depth=$6 submodules=$7 marked=$8
 
 absent() {
   [ ! -e "$1" ] && [ ! -L "$1" ] || refuse 74 "$name exists in the projects root"
+}
+
+# Where a file system is not mounted, the folder below is no other to us but for this; it must not be filled.
+same_root() {
+  [ -z "$marked" ] || [ -f ./.bareboat/root ] || refuse 99 'there is no .bareboat/root in the projects root'
+}
+
+# Never through a link, and never over what is there.
+mark_root() {
+  [ -f ./.bareboat/root ] && return
+  ( set -C && printf 'Where this file is missing, Bareboat clones nothing: a disk may not be mounted.\n' >./.bareboat/root ) 2>/dev/null
+  [ -f ./.bareboat/root ] || { room_left; refuse 71 '.bareboat/root cannot be made in the projects root'; }
 }
 
 remains() {
@@ -34,6 +47,7 @@ judge() {
 
 git_ready
 root_sound
+same_root
 absent "./$name"
 room_left
 enter_own "$root" tmp
@@ -56,5 +70,6 @@ fi
 # rename(2) would take the place of an empty folder, so look just before it; mv -n would lie about success.
 ( enter ../.. "$root" || refuse 75 '.bareboat/tmp was moved away'
   absent "./$name"
+  mark_root
   mv -T -- "./.bareboat/tmp/$job" "./$name" || { absent "./$name"; refuse 71 "$name cannot be put in its place"; }
   [ -d "./$name/.git" ] && [ ! -L "./$name" ] || refuse 75 "$name is not where it was put" ) || exit

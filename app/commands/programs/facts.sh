@@ -37,6 +37,7 @@ usage() {
 
 root_state() {
   [ -d "$1" ] && cd -P -- "$1" 2>/dev/null || { fact root missing; return 0; }
+  [ ! -f ./.bareboat/root ] || fact mark there
   state=ok
   is_safe "$1" "$2" || state=unsafe
   [ "$state" = unsafe ] || [ -w . ] || state=not_writable
