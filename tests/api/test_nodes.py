@@ -181,9 +181,9 @@ def test_a_root_is_accepted_once_and_then_expects_no_mark(
     unmark(app, node_id)
     accepted = admin.post(f"/api/v1/nodes/{node_id}/accept-root")
     assert (accepted.status_code, accepted.json["status_reason"], accepted.json["status_detail"]) == (200, None, None)
+    assert admin.get("/api/v1/events").json[0]["action"] == "node.accept_root"
     again = admin.post(f"/api/v1/nodes/{node_id}/accept-root")
     assert (again.status_code, again.json["error"]) == (409, "wrong_state")
-    assert admin.get("/api/v1/events").json[0]["action"] == "node.accept_root"
 
 
 def test_another_root_has_no_mark_yet(app: Flask, admin: FlaskClient, make_node: Callable[..., int]) -> None:
