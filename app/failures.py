@@ -8,7 +8,7 @@ RETRYABLE_FAILURES: Final = frozenset({"git_remote_error", "git_unreachable", "p
 ACT_FAILURES: Final[dict[str, str]] = {
     "root_missing": "The projects root does not exist on the node; create it (Bareboat never does).",
     "root_unsafe": "The projects root is a link, or others may write to it; make it a plain folder, mode 0755 or less.",
-    "root_unmarked": "The projects root is not the one of before (.bareboat/root is not in it): is it mounted?",
+    "root_unmarked": "The projects root lacks the mark of earlier clones (.bareboat/root): mount its disk, and retry.",
     "root_not_writable": "The SSH user may not write to the projects root; mend its owner, or the read-only mount.",
     "disk_full": "The node's disk is full (space or inodes); free some and retry.",
     "git_missing": "git is not installed on the node, or older than 2.20; install it and retry.",
