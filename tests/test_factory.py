@@ -11,7 +11,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from apispec import APISpec
+from flask import Flask, url_for
+from pytest_mock import MockerFixture
+from werkzeug.routing import Rule
 
 from app import create_app, start_background, stop
 from app.config import CHECKOUT, SETTINGS
@@ -35,6 +38,20 @@ def test_every_edge_is_wired(app: Flask) -> None:
     paths = {rule.rule for rule in app.url_map.iter_rules()}
     assert {"/healthz", "/api/v1/nodes", "/login"} <= paths
     assert {"init", "user", "token", "key", "node", "project", "job", "db"} <= app.cli.commands.keys()
+
+
+def test_a_start_writes_no_document_and_compiles_no_address(tmp_path: Path, mocker: MockerFixture) -> None:
+    compiled, documented = mocker.spy(Rule, "_compile_builder"), mocker.spy(APISpec, "path")
+    app = create_app(settings_in(tmp_path))
+    assert (compiled.call_count, documented.call_count) == (2, 0), "two are of Flask's own /static"
+    with app.test_request_context():
+        assert url_for("nodes.get_node", node_id=7, why="a b") == "/api/v1/nodes/7?why=a+b"
+    client = app.test_client()
+    documents = [client.get("/api/v1/openapi.json").json or {} for _ in range(2)]
+    assert documents[0] == documents[1]
+    assert len(documents[0]["paths"]) <= documented.call_count
+    assert compiled.call_count == 3
+    stop(app)
 
 
 def test_without_a_master_key_the_vault_is_locked(tmp_path: Path) -> None:

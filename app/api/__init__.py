@@ -1,5 +1,6 @@
 """The REST edge, below /api/v1: schema in, service call, schema out. No models, no SQL, no decisions."""
 
+from threading import RLock
 from typing import Any, Final, cast
 
 import flask_smorest
@@ -68,9 +69,35 @@ _SCHEMES: Final[dict[str, dict[str, Any]]] = {
 
 
 class Api(flask_smorest.Api):
-    """flask-smorest's, with our one error shape and without its handlers of errors."""
+    """flask-smorest's, with our one error shape and without its handlers of errors. The document is written when it is
+    read first: a command, and most starts of a server, never read it."""
 
     ERROR_SCHEMA = ProblemSchema
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._undocumented: list[flask_smorest.Blueprint] = []
+        self._writing = RLock()
+        super().__init__(*args, **kwargs)
+
+    @property
+    def spec(self) -> Any:
+        with self._writing:
+            while self._undocumented:
+                self._document(self._undocumented.pop(0))
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: Any) -> None:
+        self._spec = spec
+
+    def register_blueprint(self, blueprint: flask_smorest.Blueprint) -> None:
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blueprint.name] = self
+        self._app.register_blueprint(blueprint)
+        self._undocumented.append(blueprint)
+
+    def _document(self, blueprint: flask_smorest.Blueprint) -> None:
+        blueprint.register_views_in_doc(self, self._app, self._spec, name=blueprint.name, parameters=None)
+        self._spec.tag({"name": blueprint.name, "description": blueprint.description})
 
     def _register_error_handlers(self) -> None:
         """Errors are worded in errors.py."""

@@ -4,10 +4,12 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.edge import headers, identity, problems, refusals
+from app.edge.rules import LateRule
 
 
 def init_app(app: Flask) -> None:
     """Proxy headers count only from as many proxies as TRUSTED_PROXIES says."""
+    app.url_rule_class = LateRule
     identity.init_app(app)
     headers.init_app(app)
     problems.init_app(app)

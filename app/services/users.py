@@ -1,6 +1,7 @@
 """Users: made, logged in, ended."""
 
 import secrets
+from functools import cache
 from threading import BoundedSemaphore
 from typing import Any, Final
 
@@ -20,7 +21,6 @@ from app.services.refusals import Refusal, nobody, note
 MIN_PASSWORD_LENGTH: Final = 10
 _hasher: Final = PasswordHasher()
 _checks: Final = BoundedSemaphore(2)  # each takes 64 MiB, and anybody may ask for one
-_DUMMY_HASH: Final = _hasher.hash(secrets.token_hex())  # so that unknown names cost the same time
 
 
 def create_user(name: str, role: Role, password: Secret, actor: Actor) -> User:
@@ -86,8 +86,8 @@ def authenticate(name: str, password: Secret, address: str | None) -> User:
 
     A second factor may still be asked for: the login is complete, and noted, when its session is started.
     """
-    user = db.session.scalar(select(User).where(User.name == name))
-    is_right = _verify((user and user.password_hash) or _DUMMY_HASH, password)
+    user, nobodys = db.session.scalar(select(User).where(User.name == name)), _nobodys_hash()
+    is_right = _verify((user and user.password_hash) or nobodys, password)
     if user is None or not user.has_password or not is_right or not user.is_active:
         _note_failure(user, address)
         raise Unauthenticated("The name or the password is wrong.")
@@ -146,6 +146,14 @@ def _note_failure(user: User | None, address: str | None) -> None:
         note(Refusal(nobody(address), "user.login", "a name that no user has", Unauthenticated.code, is_login=True))
     else:
         record(Actor(user.name, Role.VIEWER, address), "user.login", f"user {user.name}", "refused")
+
+
+@cache
+def _nobodys_hash() -> str:
+    """What the password for an unknown name is compared with, so that the answer takes the same time. Whoever logs in
+    first pays for it, known or unknown; a start does not."""
+    with _checks:
+        return _hasher.hash(secrets.token_hex())
 
 
 def _verify(password_hash: str, password: Secret) -> bool:

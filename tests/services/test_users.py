@@ -1,10 +1,12 @@
 """What is changed of a user, and what the audit log says of it."""
 
 import pytest
+from argon2 import PasswordHasher
+from pytest_mock import MockerFixture
 from sqlalchemy import select
 
 from app.db import db
-from app.errors import Invalid
+from app.errors import Invalid, Unauthenticated
 from app.models import Event, Role, User
 from app.secrets import Secret
 from app.services import nodes, users
@@ -61,3 +63,13 @@ def test_a_new_password_that_is_too_short_is_refused() -> None:
     with pytest.raises(Invalid) as refused:
         users.change_password(Secret(PASSWORD), Secret("short"), VERA)
     assert list(refused.value.errors) == ["password"]
+
+
+@pytest.mark.parametrize("name", ["viewer", "nobody of that name"])
+def test_the_first_login_pays_for_the_hash_of_unknown_names_whoever_it_is(name: str, mocker: MockerFixture) -> None:
+    users._nobodys_hash.cache_clear()
+    made = mocker.spy(PasswordHasher, "hash")
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            users.authenticate(name, Secret("not the password"), None)
+    assert made.call_count == 1

@@ -1,11 +1,17 @@
 """A controller in a process of its own: `python -m tests.support.controller SETTINGS.json`; ends at end of input."""
 
+import gc
 import json
 import logging
 import sys
 from pathlib import Path
 
+gc.disable()  # as wsgi.py does
+
 from app import create_app, start_background, stop
+
+gc.freeze()
+gc.enable()
 
 
 def main() -> None:

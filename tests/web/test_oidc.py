@@ -296,7 +296,7 @@ def test_no_password_lets_in_who_has_none(
 ) -> None:
     """Not even what unknown names are compared with, which is PASSWORD here."""
     enter(site, issuer)
-    mocker.patch.object(users, "_DUMMY_HASH", password_hash)
+    mocker.patch.object(users, "_nobodys_hash", return_value=password_hash)
     other = site.test_client()
     form = {"name": "grace", "password": password, "csrf_token": token_in(other.get("/login"))}
     answer = other.post("/login", data=form)
