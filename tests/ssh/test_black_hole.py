@@ -22,6 +22,7 @@ from tests.support.proxy import Proxy
 from tests.support.sshd import KeyPair, SshdServer
 
 pytestmark = [pytest.mark.ssh, pytest.mark.slow]
+PROBES = {"PROBE_INTERVAL_SECONDS": 2, "PROBE_TIMEOUT_SECONDS": 2, "PROBE_MAX_BACKOFF_SECONDS": 3}
 SECONDS = [float(word) for word in os.environ.get("BLACK_HOLE_SECONDS", "5").split(",")]
 
 
@@ -50,6 +51,7 @@ def slow_clone(
     proxy = make_proxy(forge.port, address=node_network.gateway, hold_at=250_000)
     url = forge.url.replace(f"127.0.0.1:{forge.port}/", f"{node_network.gateway}:{proxy.port}/")
     node_id = live.add_node(far_sshd, ssh_keypair)
+    live.app.config.update(PROBES)  # the one from here says when the controller's first is due
     assert live.probe(node_id).ok
     job = projects.request_clone({"name": "shop", "git_url": url, "node_id": node_id}, SYSTEM)
     return node_id, job.id, proxy
@@ -57,7 +59,7 @@ def slow_clone(
 
 @pytest.fixture
 def controller(live: Live, tmp_path: Path) -> Iterator[Controller]:
-    made = Controller(live, tmp_path, PROBE_INTERVAL_SECONDS=2, PROBE_TIMEOUT_SECONDS=2, PROBE_MAX_BACKOFF_SECONDS=3)
+    made = Controller(live, tmp_path, **PROBES)
     yield made
     made.stop()
 
