@@ -1,6 +1,7 @@
 """Fixtures that all tests may use."""
 
 pytest_plugins = [
+    "tests.support.garbage",
     "tests.support.fixtures",
     "tests.support.databases",
     "tests.support.application",
