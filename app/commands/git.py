@@ -22,10 +22,10 @@ STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 STATUS_LIMIT_BYTES: Final = 512 * 1024
 
 _CLONE: Final = load_program("pwd", "folders", "git", "size", "clone")
-_PULL: Final = load_program("pwd", "folders", "git", "size", "recovery", "pull")
+_PULL: Final = load_program("pwd", "folders", "git", "size", "way", "recovery", "pull")
 _STATUS: Final = load_program("pwd", "folders", "git", "status")
 _HEAD: Final = load_program("pwd", "folders", "git", "head")
-_CHECKOUT: Final = load_program("pwd", "folders", "git", "size", "checkout")
+_CHECKOUT: Final = load_program("pwd", "folders", "git", "size", "way", "checkout")
 _DELETE: Final = load_program("pwd", "folders", "git", "trash", "delete")
 _RESOLVE: Final = load_program("resolve")
 _REFUSALS_OF_DELETE: Final = MappingProxyType({**REFUSALS, 79: "work_unpushed"})  # changes, too, exist only there

@@ -21,7 +21,7 @@ _CAUSES: Final[tuple[tuple[str, str], ...]] = (
     ("git_objects_refused", r"fsck error in packed object|invalid path '|suspicious submodule name"),
     ("root_not_writable", r"Read-only file system|could not create (?:work tree dir|leading director)"),
     ("repository_locked", r"Unable to create '.*\.lock': File exists|cannot lock ref|Another git process seems"),
-    ("tree_dirty", r"would be overwritten by (?:merge|checkout)"),
+    ("tree_dirty", r"would be overwritten by (?:merge|checkout)|would lose untracked files"),
     ("git_host_key", r"Host key verification failed|REMOTE HOST IDENTIFICATION|host key is known for|No .* host key"),
     ("git_certificate", r"certificate problem|certificate verif|SSL certificate|certificate has expired"),
     ("git_redirected", r"requested URL returned error: 30[12378]|unable to update url base from redirection"),

@@ -8,7 +8,7 @@ from app.commands.giturl import GitUrl
 from app.commands.paths import JobKey, ProjectName, ProjectsRoot
 from app.commands.programs import REFUSALS, load_program
 
-_UNDO: Final = load_program("pwd", "folders", "git", "recovery", "undo")
+_UNDO: Final = load_program("pwd", "folders", "git", "way", "recovery", "undo")
 _DROP: Final = load_program("pwd", "folders", "git", "drop")
 
 

@@ -2,7 +2,7 @@
 
 On stdout stand sections, all NUL-separated: a word with a number (how many there are), then the first of them, cut
 after so many bytes. `here` and `upstream`: `sha subject` of commits that only one side has. `changes`: entries of
-`git status --porcelain=v2 -z`. `conflicts`: names of files. Nothing of the text is trusted: it is bounded, and what
+`git status --porcelain=v2 -z`. `conflicts`, `untracked`: names of files. Nothing of the text is trusted: it is bounded, and what
 could steer a terminal is made visible.
 """
 
@@ -17,7 +17,8 @@ COMMITS_LIMIT: Final = 20
 FILES_LIMIT: Final = 50
 SUBJECT_LIMIT: Final = 200
 PATH_LIMIT: Final = 300
-_SECTION: Final = re.compile(rb"(here|upstream|changes|conflicts) ([0-9]{1,9})")
+_SECTION: Final = re.compile(rb"(here|upstream|changes|conflicts|untracked) ([0-9]{1,9})")
+_NAMES: Final = {b"conflicts": "conflicted", b"untracked": "untracked"}
 _COMMIT: Final = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) (.*)", re.DOTALL)
 
 
@@ -69,9 +70,10 @@ def _files(tokens: list[bytes]) -> tuple[tuple[Change, ...], int]:
     """These stand last: what follows their word is theirs, whatever it looks like."""
     count, rest = _section(tokens, b"changes")
     found = read_changes(rest)[0]
-    if not count:
-        count, rest = _section(tokens, b"conflicts")
-        found = tuple(Change(token.decode("utf-8", "replace"), "conflicted") for token in rest)
+    for word, state in _NAMES.items():
+        if not count:
+            count, rest = _section(tokens, word)
+            found = tuple(Change(token.decode("utf-8", "replace"), state) for token in rest)
     shown = tuple(Change(_line(one.path, PATH_LIMIT), one.state) for one in found[:FILES_LIMIT])
     return shown, max(0, count - len(shown))
 
@@ -80,7 +82,7 @@ def _section(tokens: list[bytes], word: bytes) -> tuple[int, list[bytes]]:
     for place, token in enumerate(tokens):
         if (found := _SECTION.fullmatch(token)) and found[1] == word:
             return int(found[2]), tokens[place + 1 :]
-        if found and found[1] in (b"changes", b"conflicts"):
+        if found and found[1] in (b"changes", *_NAMES):
             break
     return 0, []
 

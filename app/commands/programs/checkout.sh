@@ -9,7 +9,10 @@ is_ref() {
 switch() {
   for target do :; done
   ! has_commit HEAD || fits HEAD "$target" 0 || too_large
-  run git checkout --quiet --progress "$@" -- >&2 || exit
+  run git checkout --quiet --progress --no-overwrite-ignore "$@" -- >&2 && return
+  result=$?
+  way_clear "$target"
+  exit "$result"
 }
 
 git_ready

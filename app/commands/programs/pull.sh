@@ -52,7 +52,14 @@ fast_forward() {
     report_commits upstream "HEAD..$tracking"
     refuse 80 'only here:' "$(commits "$tracking..HEAD")" 'only at origin:' "$(commits "HEAD..$tracking")"
   }
-  run git merge --ff-only --no-stat --progress "$tracking" >&2
+  move_forward && return
+  result=$?
+  way_clear "$tracking"
+  exit "$result"
+}
+
+move_forward() {
+  run git merge --ff-only --no-overwrite-ignore --no-stat --progress "$tracking" >&2
 }
 
 commits() {
@@ -65,10 +72,10 @@ report_commits() {
 
 reset() {
   [ "$(git rev-parse HEAD)" != "$(git rev-parse "$tracking")" ] || ! is_tracked_clean || return 0
-  snapshot "$job" ''
+  snapshot "$job" '' "$tracking"
   [ "$strategy" = reset ] || git update-ref -m backup "refs/heads/bareboat-backup/$job" HEAD '' || roll_back 'no backup'
-  git reset --quiet --hard HEAD &&
-    run git checkout --quiet --progress --no-track -B "$local_branch" "$tracking" >&2 && return
+  put_aside && git reset --quiet --hard HEAD &&
+    run git checkout --quiet --progress --no-overwrite-ignore --no-track -B "$local_branch" "$tracking" >&2 && return
   give_up
 }
 
@@ -79,8 +86,9 @@ stash() {
     fast_forward
     return
   fi
+  way_clear "$tracking"
   snapshot "$job" ''
-  git reset --quiet --hard HEAD && run git merge --ff-only --no-stat --progress "$tracking" >&2 || give_up
+  git reset --quiet --hard HEAD && move_forward || give_up
   git stash apply --quiet --index "$saved" >&2 || {
     report_conflicts
     roll_back 'the changes do not fit onto what came:' "$(conflicts)"
@@ -95,6 +103,7 @@ rebase() {
     fast_forward
     return
   fi
+  way_clear "$tracking"
   snapshot "$job" ''
   run git -c rebase.autoStash=false -c commit.gpgSign=false rebase "$tracking" >&2 && return
   report_conflicts

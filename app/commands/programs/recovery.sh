@@ -23,14 +23,15 @@ raw_end() {
 }
 
 # The files as they are now become the index of our own git folder. $1: a snapshot; what it holds is looked at, too,
-# where it is ignored by now.
+# where it is ignored by now. So is what is in the way of a pull.
 raw_take() {
   rm -f ./.git/bareboat/index
   [ -z "$1" ] || git cat-file blob "$1:ignored" >>./.git/bareboat/info/exclude || exit 84
   raw_git -c advice.addEmbeddedRepo=false add -A -- . >&2 || refuse 84 'the files cannot be read'
   git ls-files -z --cached --ignored --exclude-standard | raw_git update-index -z --add --remove --stdin || exit 84
-  [ -z "$1" ] || git ls-tree -r -z --name-only "$1:worktree" | git check-ignore -z --stdin |
+  [ -z "$1" ] || git ls-tree -r -z --name-only "$1:worktree" | raw_git check-ignore -z --stdin |
     raw_git update-index -z --add --remove --stdin || exit 84
+  [ ! -f ./.git/bareboat/way ] || way ls-files -z | raw_git update-index -z --add --remove --stdin || exit 84
 }
 
 quiet_tree() {
@@ -41,7 +42,8 @@ quiet_tree() {
   [ -z "$(git ls-files --unmerged | head -n 1)" ] || refuse 79 'a merge is under way; finish or abort it'
 }
 
-# $1: key; $2: maybe a snapshot that is to be restored then. Sets key, before, recovery. Touches no file and no branch.
+# $1: key; $2: maybe a snapshot that is to be restored then; $3: maybe what comes then, and may put aside what is in its
+# way. Sets key, before, recovery. Touches no file and no branch.
 snapshot() {
   quiet_tree
   key=$1 try=1
@@ -50,6 +52,7 @@ snapshot() {
   done
   recovery=refs/bareboat/recovery/$key before=refs/bareboat/undo/$key
   raw_begin
+  [ -z "$3" ] || find_way "$3" || rm -f ./.git/bareboat/way
   raw_take "$2"
   files=$(raw_git write-tree) || exit 84
   cp ./.git/index ./.git/bareboat/staged || exit 84
@@ -81,6 +84,14 @@ put_back() {
   else
     git update-ref --no-deref -m 'put back by Bareboat' HEAD "$1^"
   fi
+}
+
+# What is in the way goes, and is in the snapshot that was just taken; what changed since stays, and this fails.
+put_aside() {
+  [ -f ./.git/bareboat/way ] || return 0
+  cp ./.git/bareboat/index ./.git/bareboat/taken && now=$(raw_git write-tree) || return
+  way ls-files -z | raw_git update-index -z --force-remove --stdin && then=$(raw_git write-tree) &&
+    mv -f ./.git/bareboat/taken ./.git/bareboat/index && raw_git read-tree -m -u "$now" "$then" >&2
 }
 
 # After a failure: as it was before the snapshot, which is then of no use. $1 and so on: words for the refusal.
