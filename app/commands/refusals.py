@@ -2,8 +2,8 @@
 
 On stdout stand sections, all NUL-separated: a word with a number (how many there are), then the first of them, cut
 after so many bytes. `here` and `upstream`: `sha subject` of commits that only one side has. `changes`: entries of
-`git status --porcelain=v2 -z`. `conflicts`, `untracked`: names of files. Nothing of the text is trusted: it is bounded, and what
-could steer a terminal is made visible.
+`git status --porcelain=v2 -z`. `conflicts`, `untracked`: names of files. Nothing of the text is trusted: it is bounded,
+and what could steer a terminal is made visible.
 """
 
 import re

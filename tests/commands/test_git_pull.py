@@ -56,13 +56,6 @@ def test_a_dirty_tree_is_refused_and_its_files_named(node: Node, root: Path, for
     assert (cloned / "README").read_text() == "edited\n"
 
 
-def test_a_file_in_the_way_is_not_overwritten(node: Node, root: Path, forge: Forge, cloned: Path) -> None:
-    forge.push("new", "theirs\n")
-    (cloned / "new").write_text("mine\n")
-    assert code(node.run(make_pull(root, forge))) == "tree_dirty"
-    assert (cloned / "new").read_text() == "mine\n"
-
-
 def test_a_detached_head_has_no_upstream(node: Node, root: Path, forge: Forge, cloned: Path) -> None:
     git("checkout", "-q", "--detach", cwd=cloned)
     assert code(node.run(make_pull(root, forge))) == "no_upstream"
@@ -106,15 +99,6 @@ def test_a_reset_tried_again_keeps_both(node: Node, root: Path, forge: Forge, cl
     got = outcome(node.run(make_pull(root, forge, strategy="reset")))
     assert got.recovery_ref == "refs/bareboat/recovery/job-2-2"
     assert git("rev-parse", "refs/bareboat/recovery/job-2", got.recovery_ref, cwd=cloned).split() == [first, second]
-
-
-def test_a_reset_does_not_overwrite_an_untracked_file(node: Node, root: Path, forge: Forge, cloned: Path) -> None:
-    forge.push("new", "theirs\n")
-    (cloned / "new").write_text("mine\n")
-    (cloned / "README").write_text("edited\n")
-    assert code(node.run(make_pull(root, forge, strategy="reset"))) == "tree_dirty"
-    assert (cloned / "new").read_text() == "mine\n"
-    assert (cloned / "README").read_text() == "edited\n"
 
 
 def test_a_reset_with_nothing_to_drop_leaves_no_ref(node: Node, root: Path, forge: Forge, cloned: Path) -> None:

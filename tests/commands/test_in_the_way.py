@@ -1,6 +1,7 @@
-"""Files that git does not know, where a pull or a checkout brings others: named, never overwritten, and put aside by the
-strategies that say so, until an undo brings them back."""
+"""Files that git does not know, where a pull or a checkout brings others: named, never overwritten, and put aside by
+the strategies that say so, until an undo brings them back."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,8 @@ MINE = ("new", HOSTILE, "ignored", "file", "folder/deep/er", "folder/link", "sta
 IN_THE_WAY = (SAFE, "file", "folder/deep/er", "folder/link", "ignored", "new")
 
 
-def lay(forge: Forge, cloned: Path, branch: str = "main") -> str:
-    """A file where one comes, where a folder comes, below where a file comes; of a folder that git knows whole, none."""
-    git("checkout", "-q", branch, cwd=forge.work)
+def lay(forge: Forge, cloned: Path) -> str:
+    """A file where one comes, where a folder comes, and below where a file comes."""
     (forge.work / "file").mkdir()
     for name in ("new", HOSTILE, "ignored", "file/below", "folder"):
         (forge.work / name).write_text("theirs\n")
@@ -37,9 +37,22 @@ def lay(forge: Forge, cloned: Path, branch: str = "main") -> str:
     return forge.push("NEWS")
 
 
+def edit(cloned: Path) -> None:
+    (cloned / "README").write_text("edited\n")
+
+
+def add_commit(cloned: Path) -> None:
+    commit(cloned, "own", "x\n")
+
+
 def ignore(cloned: Path, pattern: str) -> None:
     (cloned / ".git/info").mkdir(exist_ok=True)
     (cloned / ".git/info/exclude").write_text(f"{pattern}\n")
+
+
+def is_as_before(cloned: Path, before: dict[str, object]) -> bool:
+    own = git("for-each-ref", "refs/bareboat", cwd=cloned), (cloned / ".git/bareboat").exists()
+    return (state(cloned), own) == (before, ("", False))
 
 
 def refused(result: Result) -> Refusal:
@@ -47,33 +60,37 @@ def refused(result: Result) -> Refusal:
     return parse_refusal(result.stdout) or Refusal()
 
 
-@pytest.mark.parametrize("strategy", ["ff-only", "stash", "rebase"])
 def test_what_is_in_the_way_of_a_pull_is_named_and_nothing_changes(
-    node: Node, root: Path, forge: Forge, cloned: Path, strategy: str
+    node: Node, root: Path, forge: Forge, cloned: Path
 ) -> None:
-    if strategy == "stash":
-        (cloned / "README").write_text("edited\n")
-    if strategy == "rebase":
-        commit(cloned, "own", "x\n")
     lay(forge, cloned)
     before = state(cloned)
-    result = node.run(make_pull(root, forge, strategy=strategy))
+    result = node.run(make_pull(root, forge))
     assert refused(result) == Refusal(files=tuple(Change(name, "untracked") for name in IN_THE_WAY))
     assert "files that git does not know are in the way:" in result.words
-    assert state(cloned) == before
-    assert (git("for-each-ref", "refs/bareboat", cwd=cloned), (cloned / ".git/bareboat").exists()) == ("", False)
+    assert is_as_before(cloned, before)
 
 
-@pytest.mark.parametrize("strategy", ["reset", "backup"])
+@pytest.mark.parametrize(("strategy", "make_own"), [("stash", edit), ("rebase", add_commit)])
+def test_what_is_in_the_way_of_changes_or_commits_on_top_is_named_before_they_move(
+    dash: Node, root: Path, forge: Forge, cloned: Path, strategy: str, make_own: Callable[[Path], None]
+) -> None:
+    make_own(cloned)
+    lay(forge, cloned)
+    before = state(cloned)
+    found = refused(dash.run(make_pull(root, forge, strategy=strategy)))
+    assert found == Refusal(files=tuple(Change(name, "untracked") for name in IN_THE_WAY))
+    assert is_as_before(cloned, before)
+
+
 def test_a_reset_puts_aside_what_is_in_the_way_and_an_undo_brings_it_back(
-    node: Node, root: Path, forge: Forge, cloned: Path, strategy: str
+    node: Node, root: Path, forge: Forge, cloned: Path
 ) -> None:
     make_dirty(cloned)
     sha = lay(forge, cloned)
     before = state(cloned)
-    assert outcome(node.run(make_pull(root, forge, strategy=strategy))).head.sha == sha
+    assert outcome(node.run(make_pull(root, forge, strategy="reset"))).head.sha == sha
     pulled = state(cloned)
-    assert pulled["status"] == git("status", "--porcelain", "-uall", cwd=cloned)
     assert [(cloned / name).read_text() for name in ("new", HOSTILE, "ignored", "file/below", "folder")] == [
         "theirs\n"
     ] * 5
@@ -149,8 +166,8 @@ def test_many_files_in_the_way_are_counted(dash: Node, root: Path, forge: Forge,
     assert (len(found.files), found.files_left_out) == (FILES_LIMIT, 3)
 
 
-def test_what_is_in_the_way_of_a_checkout_is_named(node: Node, root: Path, forge: Forge, cloned: Path) -> None:
+def test_what_is_in_the_way_of_a_checkout_is_named(dash: Node, root: Path, forge: Forge, cloned: Path) -> None:
     (cloned / "feature").write_text("mine\n")
     ignore(cloned, "feature")
-    assert refused(node.run(make_checkout(root, "feature"))).files == (Change("feature", "untracked"),)
+    assert refused(dash.run(make_checkout(root, "feature"))).files == (Change("feature", "untracked"),)
     assert ((cloned / "feature").read_text(), git("branch", cwd=cloned)) == ("mine\n", "* main")

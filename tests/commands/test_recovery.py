@@ -113,17 +113,6 @@ def test_a_stash_pull_that_conflicts_changes_nothing(node: Node, root: Path, for
     assert git("for-each-ref", "refs/bareboat", cwd=cloned) == ""
 
 
-def test_a_stash_pull_over_a_file_in_the_way_changes_nothing(
-    node: Node, root: Path, forge: Forge, cloned: Path
-) -> None:
-    forge.push("new", "theirs\n")
-    (cloned / "README").write_text("mine\n")
-    (cloned / "new").write_text("mine\n")
-    before = state(cloned)
-    assert code(node.run(make_pull(root, forge, strategy="stash"))) == "tree_dirty"
-    assert state(cloned) == before
-
-
 def test_a_rebase_puts_own_commits_on_top_and_is_undone(node: Node, root: Path, forge: Forge, cloned: Path) -> None:
     commit(cloned, "mine", "x\n", "my own work")
     (cloned / "untracked").write_text("x\n")

@@ -85,6 +85,14 @@ def test_a_pull_that_is_in_the_way_of_local_work_leads_to_the_reset(fail: Callab
     assert '<button type="submit" class="outline" id="retry">' in page
 
 
+def test_of_files_that_git_does_not_know_only_what_puts_them_aside_is_offered(fail: Callable[..., str]) -> None:
+    about = {"files": [{"path": "notes", "state": "untracked"}], "files_left_out": 0}
+    page = fail("project.pull", "tree_dirty", error_details=about)
+    assert "Each of these puts them aside" in page
+    assert ['value="stash"' in page, 'value="rebase"' in page, 'value="backup"' in page] == [False, False, True]
+    assert 'value="stash"' in fail("project.pull", "tree_dirty")
+
+
 @pytest.mark.parametrize("code", ["work_unpushed", "remote_unasked"])
 def test_a_refused_deletion_leads_to_the_force(
     fail: Callable[..., str], otto: Person, project_id: int, code: str
