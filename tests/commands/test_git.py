@@ -22,7 +22,7 @@ def test_a_hostile_branch_is_one_quoted_word_of_the_clone() -> None:
         allowed_schemes=("https", "ssh"),
     )
     assert (
-        """set -- '/data/it'"'"'s here' app 7 'https://git.example.org/$HOME/a.git' 'a'"'"';$(touch${IFS}x)' 3 1\n"""
+        """set -- '/data/it'"'"'s here' app 7 'https://git.example.org/$HOME/a.git' 'a'"'"';$(touch${IFS}x)' 3 1 ''\n"""
         in command.script(NONCE)
     )
 
