@@ -57,6 +57,7 @@ ACT_FAILURES: Final[dict[str, str]] = {
     "proc_missing": "The node has no /proc that can be read; mount it and retry.",
     "process_lost": "The process is gone from the node without an outcome (a reboot, a kill?); look, then retry.",
     "stop_unconfirmed": "The process could not be proved to have ended; its process ids are in the message.",
+    "cancelled_between_attempts": "Cancelled while it waited for its next attempt; its log says what was done before.",
     "cancelled_before_start": "Cancelled before it started; nothing was done on the node.",
     "internal_error": "A fault in Bareboat itself; the controller's log has the details.",
 }

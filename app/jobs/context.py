@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import null, select, update
+from sqlalchemy import select, update
 
 from app.commands.notes import node_note
 from app.db import db, release, unit_of_work, utcnow
@@ -112,9 +112,13 @@ class JobContext:
 
     def came_to(self, result: dict[str, Any]) -> None:
         """What the job has come to beyond its state. What is stored stays, should the job be taken up again."""
-        is_new = (*self._is_mine(), Job.result.is_(null()))
         with unit_of_work() as session:
-            session.execute(update(Job).where(*is_new).values(result=result))
+            self.add_result(session, result)
+
+    def add_result(self, session: Any, result: dict[str, Any]) -> None:
+        """The same, within the caller's transaction."""
+        stored = session.scalar(select(Job.result).where(*self._is_mine())) or {}
+        session.execute(update(Job).where(*self._is_mine()).values(result=result | stored))
 
     def settle_params(self, params: dict[str, Any]) -> None:
         """What was left open when the job was asked for, from now on for whoever takes it up."""

@@ -78,6 +78,8 @@ def cancel_if_queued(
     if not session.execute(is_queued.values(values)).rowcount:
         return False
     job = session.get(Job, job_id, populate_existing=True)
+    if job.attempt and code == "cancelled":
+        job.error_message = ACT_FAILURES["cancelled_between_attempts"]
     runtime().registry.get(job.kind).on_ended(job)
     return True
 

@@ -33,6 +33,10 @@ _REFUSED = (
     "Does its sshd read another file (AuthorizedKeysFile, AuthorizedKeysCommand), does a tool manage the keys, or does "
     "it refuse this type of key? Its log says why; mend that, then run again what failed."
 )
+_SWITCHED = (
+    "Cancelled after the switch: node {node} logs in with {new} by now. The line of {old} is still in its "
+    "authorized_keys; change the key of this node once more to have it removed."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,8 @@ def _was_there(context: JobContext) -> bool:
 
 
 def _switch(context: JobContext, change: _Change) -> None:
-    """Other jobs under way there leave their runners, which know the old key only; they are taken up anew."""
+    """Other jobs under way there leave their runners, which know the old key only; they are taken up anew. From here on
+    the node is changed, whatever becomes of the rest."""
     still = update(Node).where(Node.id == change.node_id, Node.ssh_key_id == change.old.id)
     actor = Actor(context.order.requested_by, Role.ADMIN)
     told = f"ssh_key: {change.old.name} → {change.new.name}"
@@ -133,6 +138,7 @@ def _switch(context: JobContext, change: _Change) -> None:
         if is_moved:
             session.add(event(actor, "node.update", f"node {change.node_name}", detail=told))
             claims.take_from_runners(session, change.node_id, but=context.order.job_id)
+            context.add_result(session, {"changed": True})
     if not is_moved and get_node(change.node_id).ssh_key_id != change.new.id:
         _take_back(context, change, change.new)
         raise WrongState(f"Node {change.node_name} was given another key meanwhile; it is left alone.")
@@ -178,8 +184,11 @@ def _run(target: Target, command: Command) -> str:
 
 
 def _settle(job: Job) -> None:
+    """A cancel that comes while the job waits after the switch leaves the old line, and says so."""
     if job.state is JobState.SUCCEEDED:
         job.exit_status = 0
+    if job.state is JobState.CANCELLED and job.result and job.result.get("changed"):
+        job.error_message = _SWITCHED.format(node=job.node_name, new=job.params["to_key"], old=job.params["from_key"])
 
 
 KINDS = (JobKind(KIND, noting_refusals(perform_rotation), on_ended=_settle, is_repeatable=True, role=Role.ADMIN),)

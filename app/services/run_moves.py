@@ -93,7 +93,8 @@ def _take_ended(run_id: int) -> None:
 
 
 def _came_to(job: Job | None) -> tuple[MemberState, str | None, str | None]:
-    """A job without a word of what it changed is taken to have changed something."""
+    """A job that was done without a word of what it changed is taken to have changed something; one that was cancelled,
+    to have changed nothing."""
     if job is None:
         return MemberState.FAILED, "not_found", "Its job was deleted before it was looked at."
     if job.state is JobState.SUCCEEDED:
@@ -101,8 +102,10 @@ def _came_to(job: Job | None) -> tuple[MemberState, str | None, str | None]:
         return MemberState.OK if is_same else MemberState.CHANGED, None, None
     if job.error_code in _node_codes():
         return MemberState.UNREACHABLE, job.error_code, job.error_message
-    is_cancelled = job.state is JobState.CANCELLED
-    return MemberState.SKIPPED if is_cancelled else MemberState.FAILED, job.error_code, job.error_message
+    if job.state is not JobState.CANCELLED:
+        return MemberState.FAILED, job.error_code, job.error_message
+    is_changed = job.result is not None and job.result.get("changed") is True
+    return MemberState.CHANGED if is_changed else MemberState.SKIPPED, job.error_code, job.error_message
 
 
 def _node_codes() -> frozenset[str]:

@@ -7,8 +7,8 @@ import pytest
 from pytest_mock import MockerFixture
 
 from app.db import unit_of_work, utcnow
-from app.errors import ConnectionLost
-from app.models import Job, MemberState, Run, RunState
+from app.errors import ActFailed, ConnectionLost
+from app.models import Job, JobState, MemberState, Run, RunState
 from app.services import hostkeys, keys, nodes, rotation_acts, rotations, run_moves, runs
 from app.services.events import SYSTEM
 from tests.support.controller_process import fresh
@@ -158,6 +158,24 @@ def test_a_cancel_after_the_switch_comes_too_late_and_the_node_is_changed(
     _end_pause(live, runs.jobs_under_way(run.id))
     assert ended(live, run) == (RunState.CANCELLED, [(MemberState.CHANGED, None)])
     assert (old_id(live, node_id), file.read_text().count(public(new_id))) == (new_id, 1)
+
+
+def test_a_cancel_while_it_waits_after_the_switch_is_told_as_a_change_and_the_rest_is_done_later(
+    live: Live, node_id: int, new_id: int, file: Path, mocker: MockerFixture
+) -> None:
+    old = old_id(live, node_id)
+    fails = mocker.patch.object(rotation_acts, "_remove_old", side_effect=ActFailed("keys_changed"))
+    run = begin(live, old, new_id)
+    assert ended(live, run)[0] is RunState.RUNNING
+    assert job_of(run).state is JobState.QUEUED
+    mocker.stop(fails)
+    runs.request_cancel(run.id, SYSTEM)
+    assert ended(live, run) == (RunState.CANCELLED, [(MemberState.CHANGED, "cancelled")])
+    told = runs.list_members(run.id, {}, 1, 100).items[0].error_message or ""
+    assert "logs in with fleet-2 by now" in told
+    assert (told, old_id(live, node_id)) == (job_of(run).error_message, new_id)
+    assert ended(live, begin(live, old, new_id, node_ids=[node_id]))[0] is RunState.SUCCEEDED
+    assert file.read_text() == f'{OTHER}\nfrom="127.0.0.0/8" {public(new_id)}\n'
 
 
 def test_a_key_that_was_there_before_stays_when_it_is_refused(
