@@ -4,7 +4,7 @@ Whoever dies on our side, the node goes on at the right step; who takes the job 
 the log, where the node's program has put it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.commands import steps as commands
@@ -38,12 +38,23 @@ def perform_project_playbook(context: JobContext) -> None:
     release()
     if log_size(context.order.job_id) == 0:
         head, why_unknown = find_head(client, name, url)
-        _say(context, begins, f"at {head.sha}" if head else f"at no known commit: {why_unknown or 'there is none yet'}")
+        at = f"at {head.sha}" if head else f"at no known commit: {why_unknown or 'there is none yet'}"
+        _say(context, begins, at, *_as_read(params))
     if steps is None:
         params = read_steps(context, find_head(client, name, url)[0])
         steps = project_steps(params["steps"], get_project(context.order.project_id or 0))
         release()
     _run(context, client, name, steps, {"commit": params["commit"]} if "commit" in params else {})
+
+
+def _as_read(params: Mapping[str, Any]) -> list[str]:
+    """Of an own playbook that is not read anew: a retry runs what the first try has read."""
+    if "project_id" not in params or "steps" not in params:
+        return []
+    if "commit" not in params:
+        return ["The playbook is as it was read when it was asked for, and not read anew."]
+    at = f"at {params['commit'][:12]}" if params["commit"] else "at no known commit"
+    return [f"The playbook is as it was read in the working tree {at}, and not read anew."]
 
 
 def perform_node_playbook(context: JobContext) -> None:

@@ -137,6 +137,8 @@ def test_what_failed_is_read_anew_when_it_is_tried_again(live: Live, project_id:
     (shop / "record").unlink()
     assert live.finish(begin(project_id, word="x")).error_code == "step_failed"
     (shop / ".bareboat" / "write.yml").write_text(WRITE.replace("./record", "test"))
+    same = live.finish(jobs.request_retry(1, OTTO))
+    assert (same.error_code, "as it was read when it was asked for" in live.log(same)) == ("step_failed", True)
     again = runs.request_retry(1, OTTO)
     assert again.params["steps"][0]["argv"] == ["test", "x"]
     assert live.finish(jobs.get_job(runs.jobs_under_way(again.id)[0])).state is JobState.SUCCEEDED
@@ -176,6 +178,13 @@ def test_a_scheduled_one_is_read_by_its_job_and_tells_once_that_it_vanished(
     file.write_text(WRITE)
     assert (run().state, (shop / "recorded").read_text()) == (JobState.SUCCEEDED, "one")
     assert told_events() == ["schedule.failing", "schedule.recovered"]
+    (shop / "record").unlink()
+    failed = run()
+    commit(shop, "README", "y\n")
+    file.unlink()
+    again = live.finish(jobs.request_retry(failed.id, OTTO))
+    assert (failed.error_code, again.error_code) == ("step_failed", "step_failed")
+    assert f"as it was read in the working tree at {head[:12]}, and not read anew." in live.log(again)
 
 
 def told_events() -> list[str]:
