@@ -1,4 +1,5 @@
-"""A clone through Bareboat, from POST to ACTIVE, against the same `git clone` run by hand; and the API meanwhile."""
+"""A clone through Bareboat, from POST to ACTIVE, against the same `git clone` run by hand; pushes and
+their webhooks; and the API meanwhile."""
 
 import shutil
 import statistics
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.cli.demo.rest import Rest
+from bench import push
 from bench.controller import running_controller
 from bench.large import p95
 from bench.peers.base import Fleet
@@ -41,9 +43,12 @@ def measure(
         clones = [
             _clones(rest, fleet, base, each, rounds * 3 if each is SMALL else rounds, say) for each in (SMALL, big)
         ]
+        say("pushes, and their webhooks")
+        pushes = push.measure(folder, rest, base, Path(fleet.root), 3 * rounds)
         say("the API under load")
         return {
             "clones": clones,
+            "pushes": pushes,
             "api": _under_load(rest, base, fleet, seconds),
             "controller_mib": memory_mib(pid),
             "watched_nodes": len(fleet.nodes),

@@ -69,6 +69,8 @@ def targets(results: Numbers) -> list[tuple[str, str, str, bool]]:
         rows.append(("memory of a pooled node", "≤ 120 KiB", f"{kib:.0f} KiB", kib <= 120))
     for clone in results.get("clone", {}).get("clones", []):
         rows.append(_of_clone(clone))
+    if pushes := results.get("clone", {}).get("pushes"):
+        rows.append(_of_pushes(pushes))
     if "large" in results:
         rows += _of_large(results["large"]["asked"])
     return rows
@@ -103,6 +105,12 @@ def _of_clone(clone: Numbers) -> tuple[str, str, str, bool]:
     if clone["by_hand_seconds"] >= 5:
         return (name, "≤ 1.05 ×", f"{clone['ratio']:.2f} ×", clone["ratio"] <= 1.05)
     return (name, "+ 150 ms", f"+ {more:.0f} ms", more <= 150)
+
+
+def _of_pushes(pushes: list[Numbers]) -> tuple[str, str, str, bool]:
+    slowest = max(pushes, key=lambda row: row["slowest_seconds"])
+    seconds = slowest["slowest_seconds"]
+    return ("slowest push, webhook to new commit", "< 1 s", f"{seconds:.2f} s ({slowest['forge']})", seconds < 1)
 
 
 def _of_large(asked: list[Numbers]) -> list[tuple[str, str, str, bool]]:
@@ -157,13 +165,22 @@ def _clones(clone: Numbers) -> str:
         f"| {row['ratio']:.2f} |"
         for row in clone["clones"]
     ]
-    api = clone["api"]
+    api, pushes = clone["api"], clone["pushes"]
     said = (
         f"{api['clients']} clients that never pause, {clone['watched_nodes']} nodes watched, {api['clones_meanwhile']} "
         f"clones meanwhile: {api['per_second']:.0f} requests/s, p50 {api['p50_ms']:.1f} ms, "
         f"p95 {api['p95_ms']:.1f} ms; the controller holds {clone['controller_mib']:.0f} MiB."
     )
-    return "### Clones and the API under load\n\n" + _table(head, lines) + "\n\n" + said
+    return "### Clones, pushes and the API under load\n\n" + "\n\n".join([_table(head, lines), _pushes(pushes), said])
+
+
+def _pushes(pushes: list[Numbers]) -> str:
+    head = "| webhook of | pushes | to the new commit, median s | slowest s | target s |"
+    lines = [
+        f"| {row['forge']} | {row['rounds']} | {row['median_seconds']:.2f} | {row['slowest_seconds']:.2f} | 1 |"
+        for row in pushes
+    ]
+    return _table(head, lines)
 
 
 def _large(large: Numbers) -> str:

@@ -15,7 +15,7 @@ class Rest:
     """Raises RuntimeError with the server's own message."""
 
     def __init__(self, address: str, token: str) -> None:
-        self._address, self.token = address, token
+        self.address, self.token = address, token
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback needs no proxy
 
     def wait_until_up(self, ensure_alive: Callable[[], None]) -> None:
@@ -23,7 +23,7 @@ class Rest:
         while time.monotonic() < deadline:
             ensure_alive()
             try:
-                self._opener.open(f"{self._address}/healthz", timeout=5).close()
+                self._opener.open(f"{self.address}/healthz", timeout=5).close()
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)  # a server that is not up yet tells nobody
             else:
@@ -53,7 +53,7 @@ class Rest:
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - our own address on loopback
-            f"{self._address}/api/v1{path}",
+            f"{self.address}/api/v1{path}",
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
             method=method,
