@@ -53,5 +53,5 @@ def outcome(result: Result) -> Outcome:
 
 def leftovers(root: Path) -> list[str]:
     """Everything below the projects root but Bareboat's own empty folders."""
-    own = {".bareboat", ".bareboat/tmp", ".bareboat/trash"}
+    own = {".bareboat", ".bareboat/root", ".bareboat/tmp", ".bareboat/trash"}
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if str(path.relative_to(root)) not in own)

@@ -73,7 +73,7 @@ class Live:
         removed at this moment is there or not; it is no error."""
         names = [os.path.join(place, name) for place, folders, files in os.walk(self.root) for name in folders + files]
         found = {os.path.relpath(name, self.root) for name in names}
-        return sorted(found - {".bareboat", ".bareboat/tmp", ".bareboat/jobs", ".bareboat/acts.log"})
+        return sorted(found - {".bareboat", ".bareboat/root", ".bareboat/tmp", ".bareboat/jobs", ".bareboat/acts.log"})
 
 
 @pytest.fixture
