@@ -67,13 +67,23 @@ def test_a_pull_by_every_strategy_is_undone_byte_for_byte_and_that_too(live: Liv
         git("clean", "-q", "-fdx", cwd=tree)
 
 
-def test_a_stash_that_does_not_fit_leaves_everything_and_no_recovery(live: Live, node_id: int, forge: Forge) -> None:
+def test_what_is_refused_leaves_everything_and_no_recovery_and_says_what_it_is_about(
+    live: Live, node_id: int, forge: Forge
+) -> None:
     project_id, tree = live.clone(node_id, forge.url).project_id or 0, live.root / "shop"
     forge.push("README", "theirs\n")
     (tree / "README").write_text("mine\n")
     before = state(tree)
     job = live.finish(projects.request_pull(project_id, "stash", SYSTEM))
     assert (job.error_code, "README" in (job.error_message or "")) == ("pull_conflict", True)
+    assert state(tree) == before
+    git("checkout", "-q", "README", cwd=tree)
+    (tree / "a\x1b[31m").write_text("mine\n")
+    before = state(tree)
+    forge.push("a\x1b[31m", "theirs\n")
+    job = live.finish(projects.request_pull(project_id, "ff-only", SYSTEM))
+    assert job.error_code == "tree_dirty"
+    assert (job.error or {})["details"]["files"] == [{"path": "a\\x1b[31m", "state": "untracked"}]
     assert (state(tree) == before, recoveries.latest_recoveries(project_id, 10)) == (True, [])
 
 
