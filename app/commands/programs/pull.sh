@@ -122,7 +122,7 @@ report_conflicts() {
 
 # git has said why on stderr; its words decide the code, but the tree is as it was.
 give_up() {
-  result=$?
+  result=$? changing=
   ( roll_back ) 
   [ "$?" = 92 ] || refuse 84 "the way back failed; what was here is in $before"
   exit "$result"
@@ -146,5 +146,6 @@ case $strategy in
   rebase) rebase || exit ;;
   reset | backup) reset ;;
 esac
+changing=
 [ -z "$recovery" ] || raw_end
 print_outcome "$recovery" "$(git rev-list --count "$tracking..HEAD" --)"

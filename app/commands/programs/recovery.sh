@@ -4,6 +4,9 @@
 # the files as they are, untracked ones too (trees), and what was ignored (a list of patterns: that is let alone). They are written and read through a git folder of our own, whose
 # attributes turn every conversion off. refs/bareboat/recovery/KEY has the same for people: a stash, or HEAD.
 
+changing=
+trap 'stop_work; unfinished' EXIT
+
 raw_git() {
   GIT_DIR=./.git/bareboat GIT_OBJECT_DIRECTORY=./.git/objects GIT_WORK_TREE=. GIT_INDEX_FILE=./.git/bareboat/index \
     git "$@"
@@ -71,6 +74,7 @@ snapshot() {
   }
   git update-ref -m snapshot "$before" "$commit" '' && git update-ref -m snapshot "$recovery" "${saved:-HEAD}" '' ||
     refuse 84 'the recovery ref cannot be written'
+  changing=1
 }
 
 # $1: a snapshot. What is there now must be in our index (raw_take): files that changed since are not overwritten.
@@ -94,8 +98,17 @@ put_aside() {
     mv -f ./.git/bareboat/taken ./.git/bareboat/index && raw_git read-tree -m -u "$now" "$then" >&2
 }
 
+# Told to stop in the middle (TERM), in the time that is left: as it was before the snapshot.
+unfinished() {
+  [ -n "$changing" ] || return 0
+  trap '' TERM INT HUP
+  [ ! -d ./.git/rebase-merge ] || git rebase --abort || rm -rf ./.git/rebase-merge
+  ( roll_back 'stopped; as it was before' )
+} >&2
+
 # After a failure: as it was before the snapshot, which is then of no use. $1 and so on: words for the refusal.
 roll_back() {
+  changing=
   ( raw_take "$before" ) && put_back "$before" ||
     refuse 84 "the way back failed; what was here is in $before" "$@"
   git update-ref -d "$before"

@@ -6,6 +6,7 @@ unlocked
 has_commit "$target" || refuse 93 "$target"
 has_commit HEAD || refuse 84 'HEAD is no commit'
 snapshot "$job" "$target"
-put_back "$target" || { git update-ref -d "$before"; git update-ref -d "$recovery"; raw_end; refuse 79 'a file is in the way, or changed just now'; }
+put_back "$target" || { changing=; git update-ref -d "$before"; git update-ref -d "$recovery"; raw_end; refuse 79 'a file is in the way, or changed just now'; }
+changing=
 raw_end
 print_outcome "$recovery"
