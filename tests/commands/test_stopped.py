@@ -13,8 +13,10 @@ from tests.commands.test_recovery import state
 from tests.support.controller_process import wait_until
 from tests.support.forge import Forge, commit, git
 
-# Once the tree is half changed, this git goes no further.
+# Once the tree is half changed, this git goes no further; and on the way back it is ended once, as whoever ends a job
+# tells each process that they find.
 HANGING = """#!/bin/sh
+[ ! -e {marker} ] || [ -e {marker}-again ] || case " $* " in *" read-tree "*) touch {marker}-again; exit 143 ;; esac
 case " $* " in
   *" {word} "*) {half}; touch {marker}; exec sleep 600 ;;
   *) exec {git} "$@" ;;
@@ -70,4 +72,5 @@ def test_a_pull_that_is_stopped_in_the_middle_leaves_everything(
     node, marker = hanging(word, half)
     stop_in_the_middle(node, make_pull(root, forge, strategy=strategy), marker)
     assert state(cloned) == before
+    assert marker.with_name("reached-again").exists()
     assert (git("for-each-ref", "refs/bareboat", cwd=cloned), (cloned / ".git/rebase-merge").exists()) == ("", False)

@@ -98,12 +98,17 @@ put_aside() {
     mv -f ./.git/bareboat/taken ./.git/bareboat/index && raw_git read-tree -m -u "$now" "$then" >&2
 }
 
-# Told to stop in the middle (TERM), in the time that is left: as it was before the snapshot.
+# Told to stop in the middle (TERM), in the time that is left: as it was before the snapshot. Whoever ends us tells each
+# process that they find, git too: what that breaks off is begun again.
 unfinished() {
   [ -n "$changing" ] || return 0
   trap '' TERM INT HUP
   [ ! -d ./.git/rebase-merge ] || git rebase --abort || rm -rf ./.git/rebase-merge
-  ( roll_back 'stopped; as it was before' )
+  try=0 result=
+  while [ "$try" -lt 50 ] && [ "$result" != 92 ]; do
+    ( roll_back 'stopped; as it was before' )
+    result=$? try=$((try + 1))
+  done
 } >&2
 
 # After a failure: as it was before the snapshot, which is then of no use. $1 and so on: words for the refusal.
