@@ -31,7 +31,7 @@ def settings_in(folder: Path) -> dict[str, object]:
 def test_the_factory_starts_no_thread(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     stop(create_app(settings_in(tmp_path)))
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before, "one that ends meanwhile is another test's"
 
 
 def test_every_edge_is_wired(app: Flask) -> None:
