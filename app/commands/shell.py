@@ -1,7 +1,7 @@
 """The persistent shell: many short reads in one channel, each framed by nonces of its own; pure text, like `base`.
 
-What sshd is asked to run is LOGIN_COMMAND, as ever. `opening` goes to the stdin of the shell that it starts and, once
-that has answered, a turn for each command. Nothing else waits on the node; when our end of the channel closes between
+What sshd is asked to run is LOGIN_COMMAND, as ever. OPENING goes to the stdin of the shell that it starts, at once with
+the first turn, and then a turn for each command. Nothing else waits on the node; when our end of the channel closes between
 two turns, that shell ends. During a turn it does not read, but a watcher does, who kills the whole process group when
 the channel closes: what runs there is a read of ours, which has nothing to clear up. So the channel is the lease here
 too. When the shell itself dies in a turn, sshd closes the watcher's input, with the same effect.
@@ -23,9 +23,8 @@ READY: Final = "ready"
 
 
 def opening(nonce: str) -> str:
-    """For the login's shell: its surroundings and functions. It answers READY where it leads a process group, else
-    `shared_group`: then nothing could be killed without killing others, and there is no persistent shell."""
-    return _OPENING.format(nonce=nonce, path=NODE_PATH, where=WHERE)
+    """OPENING alone. It answers READY."""
+    return f"{OPENING}ready {nonce}\n"
 
 
 def settling(nonce: str) -> str:
@@ -73,6 +72,7 @@ def _place(place: Place | None) -> str:
 # The watcher has ended when END is said: the next turn is for the shell to read.
 # The end of what we send, while a told program works, ends the shell, and with it its group.
 # Of the shells that are /bin/sh, bash and ksh read a whole file before they run a line of it: they do not settle.
+# A shell that leads no process group ends at once: nothing could be killed there without killing others.
 _OPENING: Final = """{{
 exec 3<&0
 umask 077
@@ -144,12 +144,11 @@ settle() {{
   kill -KILL "-$$"
 }}
 is_settled=
-word=ready
-kill -0 "-$$" 2>/dev/null || word=shared_group
-printf 'BEGIN {nonce}\\n' >&2
-printf 'BEGIN {nonce}\\n\\nEND {nonce} %s -\\n' "$word"
-[ "$word" = ready ] || exit
+kill -0 "-$$" 2>/dev/null || exit
 cd /
 trap 'kill -KILL "-$$"' EXIT
 }}
 """
+
+# For the login's shell: its surroundings and functions. It says nothing; the first turn's BEGIN shows that it reads on.
+OPENING: Final = _OPENING.format(path=NODE_PATH, where=WHERE)

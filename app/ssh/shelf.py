@@ -33,6 +33,8 @@ class Shelf:
         try:
             return shell.run(command, watch)
         except ShellBroken:
+            if not shell.has_begun:
+                self._most = 0  # not for this connection
             return None
         finally:
             self._put_back(shell)

@@ -47,24 +47,21 @@ class Shell:
         self._turns = 0
         self._opened = time.monotonic()
         self._is_odd = False
+        self.has_begun = False
         ring_on_data(channel, self._bell)
         channel.settimeout(_SEND_SECONDS)
 
     @classmethod
     def open(cls, transport: HardenedTransport, who: str) -> "Shell":
-        """Raises NotStarted, SessionRefused, NodeBusy as an exec would; ShellBroken where the login is unfit for it."""
+        """Raises NotStarted, SessionRefused, NodeBusy as an exec would. Whether the login is fit for it, the first
+        `run` finds out: `has_begun` says so."""
         channel = open_session(transport, who)
-        opened = cls(transport, channel, who)
         try:
             request_exec(channel, LOGIN_COMMAND)
-            opened._prepare(shell.opening, has_end_on_stderr=False)
         except (OSError, EOFError, paramiko.SSHException) as error:
-            opened.close()
+            close_channel(channel)
             raise ShellBroken(f"{who} has closed its shell.") from error
-        except BaseException:
-            opened.close()
-            raise
-        return opened
+        return cls(transport, channel, who)
 
     @property
     def is_worn(self) -> bool:
@@ -82,28 +79,45 @@ class Shell:
         nonce = secrets.token_hex(16)
         script = shell.turn(command, nonce, self._known)
         self._is_odd = True  # until it has ended as it should
+        if command.is_told and not self.has_begun:
+            self._prepare(shell.opening)  # what is told begins when it has ended
         noise_bytes = self._prepare(shell.settling) if self._turns == SETTLE_TURNS else 0
         self._turns += 1
         turn = _Turn(nonce, watch, has_end_on_stderr=not command.is_told)
-        self._send(script)
-        reason = self._follow(turn, Deadline(command.timeout_seconds))
+        reason = self._take_turn(turn, script, command.timeout_seconds)
         if reason is not None:
             return self._stopped(turn, reason)
-        self._is_odd = noise_bytes + turn.noise_bytes > 0
+        self._is_odd = self._turns > 1 and noise_bytes + turn.noise_bytes > 0  # a login may greet
         return turn.result()
 
     def close(self) -> None:
         """What runs in it is killed."""
         close_channel(self._channel)
 
-    def _prepare(self, script: Callable[[str], str], *, has_end_on_stderr: bool = True) -> int:
+    def _take_turn(self, turn: "_Turn", script: str, seconds: int) -> str | None:
+        """None, or the reason to stop it. The command's time is its own: a login that takes long is no part of it."""
+        if self.has_begun:
+            self._send(script)
+            return self._follow(turn, Deadline(seconds))
+        self._send(shell.OPENING + script)
+        reason = self._follow(turn, Deadline(OPEN_SECONDS), lambda: turn.has_begun)
+        if reason in ("timeout", "output_limit"):
+            raise self._unfit()
+        self.has_begun = turn.has_begun
+        return reason or self._follow(turn, Deadline(seconds))
+
+    def _prepare(self, script: Callable[[str], str]) -> int:
         """Returns how many bytes were said before, by whom ever."""
         nonce = secrets.token_hex(16)
-        turn = _Turn(nonce, QUIET, has_end_on_stderr=has_end_on_stderr)
+        turn = _Turn(nonce, QUIET)
         self._send(script(nonce))
         if self._follow(turn, Deadline(OPEN_SECONDS)) is not None or turn.end != End(shell.READY, None):
-            raise ShellBroken(f"The login of {self._who} keeps no shell open.")
+            raise self._unfit()
+        self.has_begun = True
         return turn.noise_bytes
+
+    def _unfit(self) -> ShellBroken:
+        return ShellBroken(f"The login of {self._who} keeps no shell open.")
 
     def _send(self, script: str) -> None:
         try:
@@ -111,12 +125,12 @@ class Shell:
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise ShellBroken(f"The shell on {self._who} has ended.") from error
 
-    def _follow(self, turn: "_Turn", limit: Deadline) -> str | None:
-        """To the end: None. Or the reason to stop."""
+    def _follow(self, turn: "_Turn", limit: Deadline, is_enough: Callable[[], bool] | None = None) -> str | None:
+        """To the end, or until it is enough: None. Or the reason to stop."""
         while True:
             is_over = self._channel.closed or self._channel.eof_received
             has_read = self._drain(turn)
-            if turn.is_over:
+            if turn.is_over or (is_enough is not None and is_enough()):
                 return None
             if is_over and not has_read:
                 raise ShellBroken(f"The shell on {self._who} ended without a proved end of its command.")
@@ -174,6 +188,10 @@ class _Turn:
         self._frames = {"stdout": Frame(nonce), "stderr": Frame(nonce)}
         self._kept = {"stdout": Kept(), "stderr": Kept()}
         self._has_end_on_stderr = has_end_on_stderr
+
+    @property
+    def has_begun(self) -> bool:
+        return self._frames["stdout"].has_begun
 
     @property
     def end(self) -> End | None:

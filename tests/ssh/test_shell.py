@@ -307,6 +307,19 @@ def test_an_account_that_greets_is_no_trouble(pool: ConnectionPool, make_sshd: C
     assert pool.read(server.target(), Command("echo mine")).stdout == b"mine\n"
 
 
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_login_that_leads_no_group_is_read_in_another_way_and_asked_once(
+    pool: ConnectionPool, make_sshd: Callable[..., SshdServer], is_told: bool
+) -> None:
+    """What ran in its shell could not be killed without killing others."""
+    server = make_sshd(extra=("ForceCommand sh -s; :",))
+    command = Command('said=mine; [ -n "${is_told-}" ] || echo "$said"', is_told=is_told)
+    with pool.lease(server.target()) as connection:
+        before = connection.transport.opened_channels
+        assert [pool.read(server.target(), command).stdout for _ in range(3)] == [b"mine\n"] * 3
+        assert connection.transport.opened_channels - before == 1 + 3
+
+
 def test_a_session_that_dies_is_no_trouble(pool: ConnectionPool, fresh_sshd: SshdServer) -> None:
     pool.read(fresh_sshd.target(), Command(":"))
     fresh_sshd.signal_daemons(signal.SIGKILL)
