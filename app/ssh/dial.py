@@ -9,7 +9,7 @@ from app.errors import ConnectionRefused, ConnectTimeout, NameNotResolved, NodeE
 from app.ssh.deadline import Deadline
 from app.ssh.target import Limits
 
-_QUICK_READS: Final = 200
+_QUICK_READS: Final = 24  # a login and a first command
 _OPTIONS: Final = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),

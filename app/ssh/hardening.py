@@ -101,12 +101,8 @@ class HardenedTransport(paramiko.Transport):
         """Ask, and return. `answered` is called once, in the reading thread: True for any answer (a refusal is life
         too), False when the connection ends. Answers come in the order of the questions (RFC 4254 §4)."""
         self._questions.append(answered)
-        message = paramiko.Message()
-        message.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
-        message.add_string("keepalive@openssh.com")
-        message.add_boolean(True)
         try:
-            self._send_user_message(message)
+            self._send_user_message(_KEEPALIVE)
         finally:
             if not self.is_alive():
                 self._answer(False)  # it may have ended before it could see the question
@@ -177,6 +173,17 @@ class PinnedClient(paramiko.SSHClient):
 
     def connect(self, *_: object, **__: object) -> None:
         raise NotImplementedError("Login.open is the only door to a node")
+
+
+def _keepalive() -> paramiko.Message:
+    message = paramiko.Message()
+    message.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
+    message.add_string("keepalive@openssh.com")
+    message.add_boolean(True)
+    return message
+
+
+_KEEPALIVE: Final = _keepalive()
 
 
 def request_exec(channel: paramiko.Channel, command: str) -> None:

@@ -6,7 +6,7 @@ Rules only: the pool holds the lock and does the closing.
 import contextlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import paramiko
@@ -15,7 +15,7 @@ from app.errors import ConnectTimeout, NodeError
 from app.ssh.login import Login
 from app.ssh.pins import hops
 from app.ssh.shelf import Shelf
-from app.ssh.target import Limits, Target
+from app.ssh.target import Target
 from app.ssh.watch import Heard
 
 MAX_CONNECTIONS: Final = 4
@@ -24,7 +24,6 @@ MAX_CHANNELS: Final = 8  # sshd's MaxSessions is 10
 RETIRE_CHANNELS: Final = 10_000  # each leaves an entry behind in paramiko
 MAX_TUNNELS: Final = 64  # per connection of a jump host; MaxSessions does not count them
 RETIRE_BYTES: Final = 256 * 1024 * 1024  # paramiko fails at its own rekey, due at 512 MiB
-_ANY_LIMITS: Final = Limits()
 
 
 @dataclass(eq=False, slots=True)
@@ -63,11 +62,6 @@ class Line:
     def note(self, failure: NodeError) -> None:
         self.failures += 1
         self.failure = failure
-
-
-def key_of(target: Target) -> Target:
-    """Limits bound the opening only: a probe in a hurry and a patient job may share a connection."""
-    return replace(target, limits=_ANY_LIMITS, jump=key_of(target.jump) if target.jump else None)
 
 
 def with_room(line: Line, *, tunnel: bool) -> Link | None:

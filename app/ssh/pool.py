@@ -27,7 +27,6 @@ from app.ssh.links import (
     enter,
     is_over,
     is_spent,
-    key_of,
     leave,
     may_open,
     retire,
@@ -89,7 +88,7 @@ class ConnectionPool:
         started = time.monotonic()
         connection = Login(target)
         with self._changed:
-            line = self._line(key_of(target))
+            line = self._line(target)
             old = line.links[:1]
             line.opening.append(connection)
         link = self._open(line, connection, tunnel=False)
@@ -206,7 +205,7 @@ class ConnectionPool:
             self.reap()
         deadline = Deadline(target.limits.deadline)
         with self._changed:
-            line = self._line(key_of(target))
+            line = self._line(target)
             seen = line.failures
             while True:
                 if (link := with_room(line, tunnel=tunnel)) is not None:
@@ -260,7 +259,7 @@ class ConnectionPool:
             if not is_late:
                 line.links.append(link)
                 enter(link, tunnel=tunnel)
-                self._lines[key_of(link.connection.target)] = line
+                self._lines[link.connection.target] = line
             self._changed.notify_all()
         if is_late:
             self._shut(link)
@@ -278,7 +277,7 @@ class ConnectionPool:
 
     def _warm(self, target: Target) -> Link | None:
         with self._changed:
-            line = self._lines.get(key_of(target))
+            line = self._lines.get(target)
             return None if line is None else with_room(line, tunnel=True)
 
     def _discard(self, link: Link) -> None:
@@ -287,7 +286,7 @@ class ConnectionPool:
         self._shut(link)
 
     def _remove(self, link: Link) -> None:
-        line = self._lines.get(key_of(link.connection.target))
+        line = self._lines.get(link.connection.target)
         if line is not None and link in line.links:
             line.links.remove(link)
         self._changed.notify_all()

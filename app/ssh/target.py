@@ -22,6 +22,8 @@ class Target:
 
     `host_keys` are the pins, each `"type base64"` as in known_hosts; empty means that nothing may be said to it.
     `private_key` is the login key in OpenSSH or PEM text, without passphrase. `jump` is another, equally pinned node.
+    Limits bound the opening only, so they do not count in a comparison: a probe in a hurry and a patient job may share
+    a connection.
     """
 
     name: str
