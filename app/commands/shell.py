@@ -1,10 +1,11 @@
 """The persistent shell: many short reads in one channel, each framed by nonces of its own; pure text, like `base`.
 
-What sshd is asked to run is LOGIN_COMMAND, as ever. OPENING goes to the stdin of the shell that it starts, at once with
-the first turn, and then a turn for each command. Nothing else waits on the node; when our end of the channel closes
-between two turns, that shell ends. During a turn it does not read, but a watcher does, who kills the whole process group when
-the channel closes: what runs there is a read of ours, which has nothing to clear up. So the channel is the lease here
-too. When the shell itself dies in a turn, sshd closes the watcher's input, with the same effect.
+What sshd is asked to run is LOGIN_COMMAND, as ever. OPENING goes to the stdin of the shell that it starts, at once
+with the first turn, and then a turn for each command. Nothing else waits on the node; when our end of the channel
+closes between two turns, that shell ends. During a turn it does not read, but a watcher does, who kills the whole
+process group when the channel closes: what runs there is a read of ours, which has nothing to clear up. So the
+channel is the lease here too. When the shell itself dies in a turn, sshd closes the watcher's input, with the same
+effect.
 A turn costs two forks, and a step more where a place is checked. A shell that is asked often settles: a `cat` hands on
 what we send to a fork of it, and at its end kills the group; then a turn needs no watcher. A program that only tells
 what it has found (`Command.is_told`) costs one fork: it works in the background while the shell reads on, which is
