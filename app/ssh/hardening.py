@@ -57,6 +57,7 @@ class HardenedTransport(paramiko.Transport):
         self._key_algorithms = key_algorithms
         self._accept = accept
         self._questions: deque[Callable[[bool], None]] = deque()
+        self._written_secret = b""
         self._channel_handler_table = {
             **paramiko.Transport._channel_handler_table,
             MSG_CHANNEL_DATA: _within_window(paramiko.Channel._feed),
@@ -155,6 +156,20 @@ class HardenedTransport(paramiko.Transport):
 
     def _log(self, *_: object) -> None:
         """Nothing: paramiko logs what the other side sent."""
+
+    def _set_K_H(self, k: int, h: bytes) -> None:
+        """Paramiko writes the secret out anew for each of the six keys that are made from it."""
+        super()._set_K_H(k, h)
+        message = paramiko.Message()
+        super()._add_K(message)
+        self._written_secret = message.asbytes()
+
+    def _add_K(self, m: paramiko.Message) -> None:
+        m.add_bytes(self._written_secret)
+
+    def _parse_newkeys(self, m: paramiko.Message) -> None:
+        super()._parse_newkeys(m)
+        self._written_secret = b""
 
     def _verify_key(self, host_key: bytes, sig: bytes) -> None:
         super()._verify_key(host_key, sig)
@@ -256,6 +271,7 @@ def _hang_up(sock: Any) -> None:
 _INSIDE: Final[dict[object, tuple[str, ...]]] = {
     paramiko.Transport: (
         "_active_check_timeout",
+        "_add_K",
         "_channel_handler_table",
         "_filter_algorithm",
         "_log",
@@ -264,9 +280,11 @@ _INSIDE: Final[dict[object, tuple[str, ...]]] = {
         "_parse_request_failure",
         "_parse_request_success",
         "_parse_kex_init",
+        "_parse_newkeys",
         "_really_parse_kex_init",
         "_send_message",
         "_send_user_message",
+        "_set_K_H",
         "_verify_key",
         "_preferred_ciphers",
         "_preferred_kex",
