@@ -32,6 +32,10 @@ KEY_EXCHANGES: Final = ("ecdh-sha2-nistp256", "curve25519-sha256@libssh.org")
 
 JOIN_SECONDS: Final = 5.0
 _WIRE_LOG: Final = "app.ssh.wire"
+_KEEPALIVE: Final = paramiko.Message()
+_KEEPALIVE.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
+_KEEPALIVE.add_string("keepalive@openssh.com")
+_KEEPALIVE.add_boolean(True)
 
 # Paramiko logs what the other side sent, with traces; our errors say what matters, without remote text.
 logging.getLogger(_WIRE_LOG).setLevel(logging.CRITICAL + 1)
@@ -188,17 +192,6 @@ class PinnedClient(paramiko.SSHClient):
 
     def connect(self, *_: object, **__: object) -> None:
         raise NotImplementedError("Login.open is the only door to a node")
-
-
-def _keepalive() -> paramiko.Message:
-    message = paramiko.Message()
-    message.add_byte(paramiko.common.cMSG_GLOBAL_REQUEST)
-    message.add_string("keepalive@openssh.com")
-    message.add_boolean(True)
-    return message
-
-
-_KEEPALIVE: Final = _keepalive()
 
 
 def request_exec(channel: paramiko.Channel, command: str) -> None:
