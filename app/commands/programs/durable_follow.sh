@@ -40,6 +40,11 @@ pause() {
   if [ "$bb_pace" = 10 ]; then sleep 0.1; else sleep "0.0$bb_pace"; fi || { bb_elapsed=$((bb_elapsed + 100)); sleep 1; }
 }
 
+# Once err was there, only who collects the folder, or clears up, takes it away.
+is_gone() {
+  [ ! -e err ] && bb_end='process_lost -'
+}
+
 is_time_up() {
   [ "$bb_elapsed" -ge $((bb_wait * 100)) ] && bb_end='running -'
 }
@@ -49,7 +54,7 @@ follow() {
   until [ -e err ] || is_over || is_time_up; do pause; done
   [ -e err ] || return
   open_files
-  until is_over || is_time_up; do
+  until is_over || is_gone || is_time_up; do
     copy_new
     pause
   done

@@ -3,13 +3,14 @@
 bb_folder=$1 bb_setsid=$2 bb_launch=$3 bb_blocks=$4 bb_seconds=$5 bb_grace=$6 bb_merge=$7 bb_note=$8
 shift 8
 
+# Whatever ends it, a fork that fails too, is heard of.
 run() {
+  trap wake EXIT
   if [ -n "$bb_merge" ]; then
     work "$@" 6>&1 | keep out
   else
     { work "$@" 6>&1 1>&4 4>&- | keep err 4>&-; } 4>&1 | keep out
   fi
-  wake
 }
 
 # Only the work has the stream of its errors (6): what this shell says of its end, such as `Terminated`, is not its own;
@@ -79,11 +80,12 @@ uptime() {
   bb_up=${bb_up%%.*}
 }
 
+# Without a fork, which a full table of processes refuses: that would keep secret how the work ended.
 finish() {
   bb_began=$bb_up
   uptime
   last_note ../../acts.log "$1 $2 after $((bb_up - bb_began)) s"
-  printf '%s %s\n' "$1" "$2" 1<>end && mv -f end exit
+  printf '%s %s\n' "$1" "$2" 1<>end && exec mv -f end exit
   exit 0
 }
 
@@ -95,6 +97,7 @@ ln pid.new pid || { [ -e pid ] || finish root_not_writable -; exit 1; }
 note ../../acts.log begins
 sleep "$bb_seconds" &
 bb_timer=$!
+trap wake EXIT
 exec 5<>status
 run "$@" &
 bb_runner=$!

@@ -7,5 +7,6 @@ for bb_key in *; do
   bb_word=lost
   ! runs "./$bb_key/pid" || bb_word=running
   [ ! -e "./$bb_key/exit" ] || bb_word=ended
-  printf '%s %s %s\n' "$bb_key" "$((bb_now - $(date -r "./$bb_key" +%s)))" "$bb_word"
+  bb_made=$(date -r "./$bb_key" +%s 2>/dev/null) || continue # collected meanwhile
+  printf '%s %s %s\n' "$bb_key" "$((bb_now - bb_made))" "$bb_word"
 done
