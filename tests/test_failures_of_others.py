@@ -12,7 +12,7 @@ from app.commands.git import clone
 from app.commands.giturl import GitUrl
 from app.commands.paths import ProjectName, ProjectsRoot
 from app.config import CHECKOUT
-from app.ssh.hardening import CIPHERS, KEY_EXCHANGES, MACS
+from app.ssh.negotiation import CIPHERS, KEY_EXCHANGES, MACS
 
 APP = CHECKOUT / "app"
 NOT_DEPENDED_ON = {"gitpython", "gitdb", "ansi2html", "ansi-up", "pickle5", "pyyaml-include"}

@@ -25,20 +25,21 @@ def exchange_keys(transport: HardenedTransport, who: str, limits: Limits, deadli
     """
     done = threading.Event()
     transport.start_client(event=done)
-    if not done.wait(deadline.left(limits.banner)):
-        raise ConnectTimeout(f"{who} answers, but not as SSH does in time; is that port sshd's, and is it well?")
-    if not transport.is_active():
-        raise _translated(transport.get_exception(), who)
+    done.wait(deadline.left(limits.banner))
+    if not transport.initial_kex_done:
+        raise _unexchanged(transport, who)
 
 
 def log_in(transport: HardenedTransport, target: Target, key: paramiko.PKey, deadline: Deadline) -> None:
-    """One attempt with one key. Raises AuthFailed, ConnectTimeout or ProtocolError."""
-    done = threading.Event()
-    try:
-        transport.auth_publickey(target.user, key, event=done)
-    except paramiko.SSHException as error:
-        raise ProtocolError(f"{target} hung up before login.") from error
-    if not done.wait(deadline.left(target.limits.auth)):
+    """Greeting, key exchange, and one attempt with one key. Raises as `exchange_keys` does, and AuthFailed.
+
+    Nobody is woken between the two, so the login may also have what the key exchange leaves of its time.
+    """
+    decided = transport.start_login(target.user, key)
+    is_decided = decided.wait(deadline.left(target.limits.banner))
+    if not transport.initial_kex_done:
+        raise _unexchanged(transport, str(target))
+    if not is_decided and not decided.wait(deadline.left(target.limits.auth)):
         raise ConnectTimeout(f"{target} did not finish the login in time; is it overloaded?")
     if not transport.is_authenticated():
         raise _login_failure(transport.get_exception(), target)
@@ -82,6 +83,12 @@ def _read_private_key(text: Secret) -> paramiko.PKey:
         except (paramiko.SSHException, ValueError, IndexError):  # each kind refuses the others, in its own words
             continue
     raise UnreadableKey("The login key is no ed25519, ECDSA or RSA key in OpenSSH or PEM form; upload it again.")
+
+
+def _unexchanged(transport: HardenedTransport, who: str) -> NodeError:
+    if transport.is_active():
+        return ConnectTimeout(f"{who} answers, but not as SSH does in time; is that port sshd's, and is it well?")
+    return _translated(transport.get_exception(), who)
 
 
 def _translated(error: BaseException | None, who: str) -> NodeError:

@@ -1,4 +1,5 @@
-"""Paramiko made safe against a hostile or sick node; this file and `packets` alone know what paramiko keeps private.
+"""Paramiko made safe against a hostile or sick node; this file, `negotiation` and `packets` alone know what paramiko
+keeps private.
 
 Found with paramiko 5.1.0: it obeys a packet header that announces 2 GiB, reads a greeting without end, lets the server
 ignore the channel's window, leaves a timer thread behind each failed handshake, waits for some answers for ever, and
@@ -13,22 +14,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, cast
+from functools import partial
+from typing import Any, Final
 
 import paramiko
 from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
 
+from app.ssh.negotiation import NegotiatingTransport
 from app.ssh.packets import WRITE_SECONDS, CappedPacketizer
-
-CIPHERS: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
-MACS: Final = (
-    "hmac-sha2-256-etm@openssh.com",
-    "hmac-sha2-512-etm@openssh.com",
-    "hmac-sha2-256",
-    "hmac-sha2-512",
-)
-# OpenSSH computes P-256 with OpenSSL's assembler, curve25519 with portable C: 15 ms of the node's CPU a login, or 12.
-KEY_EXCHANGES: Final = ("ecdh-sha2-nistp256", "curve25519-sha256@libssh.org")
 
 JOIN_SECONDS: Final = 5.0
 _WIRE_LOG: Final = "app.ssh.wire"
@@ -41,36 +34,25 @@ _KEEPALIVE.add_boolean(True)
 logging.getLogger(_WIRE_LOG).setLevel(logging.CRITICAL + 1)
 
 
-class HardenedTransport(paramiko.Transport):
-    """A transport that negotiates strong algorithms and the given host key algorithms only, and shows the host key to
-    `accept` inside every key exchange, after its signature was checked and before anything else is said.
-
-    What `accept` raises ends the connection. `offered_algorithms` are the host key algorithms the node named.
-    """
+class HardenedTransport(NegotiatingTransport):
+    """What it negotiates, and with whom it goes on, `NegotiatingTransport` says; here are the limits of the rest."""
 
     _active_check_timeout = 5.0
-    _preferred_ciphers, _preferred_macs, _preferred_kex = CIPHERS, MACS, KEY_EXCHANGES
 
     def __init__(
-        self, sock: Any, key_algorithms: tuple[str, ...], accept: Callable[[paramiko.PKey], None], auth_seconds: float
+        self, sock: Any, key_algorithms: tuple[str, ...], accept: Callable[[bytes], None], auth_seconds: float
     ) -> None:
-        super().__init__(sock, packetizer_class=CappedPacketizer)
+        super().__init__(sock, key_algorithms, accept, packetizer_class=CappedPacketizer)
         self.set_log_channel(_WIRE_LOG)
         self.auth_timeout = auth_seconds
-        self.offered_algorithms: tuple[str, ...] = ()
-        self._key_algorithms = key_algorithms
-        self._accept = accept
+        self._login: Callable[[], object] | None = None
+        self._decided = threading.Event()
         self._questions: deque[Callable[[bool], None]] = deque()
-        self._written_secret = b""
         self._channel_handler_table = {
             **paramiko.Transport._channel_handler_table,
             MSG_CHANNEL_DATA: _within_window(paramiko.Channel._feed),
             MSG_CHANNEL_EXTENDED_DATA: _within_window(paramiko.Channel._feed_extended),
         }
-
-    @property
-    def preferred_keys(self) -> tuple[str, ...]:
-        return self._key_algorithms
 
     @property
     def received_bytes(self) -> int:
@@ -89,13 +71,27 @@ class HardenedTransport(paramiko.Transport):
         super().close()
         self.sock.close()
 
+    def start_login(self, user: str, key: paramiko.PKey) -> threading.Event:
+        """Exchange keys and log in, one after the other in the reading thread: who waits is woken once, when it is
+        decided, either way. `initial_kex_done` says how far it came."""
+        self._login = partial(self.auth_publickey, user, key, event=self._decided)
+        self.start_client(event=threading.Event())
+        return self._decided
+
     def run(self) -> None:
         """The reading thread. Whoever waits for an answer is told when it ends."""
         try:
             super().run()
         finally:
+            self._decided.set()
             while self._answer(False):
                 pass
+
+    def _parse_newkeys(self, m: paramiko.Message) -> None:
+        super()._parse_newkeys(m)
+        login, self._login = self._login, None
+        if login is not None:
+            login()
 
     @property
     def can_send(self) -> bool:
@@ -144,40 +140,11 @@ class HardenedTransport(paramiko.Transport):
         self._channel_counter += 1
         return int(self._channel_counter)
 
-    def _filter_algorithm(self, type_: str) -> tuple[str, ...]:
-        """Paramiko's lists less what it was told to disable; ours are chosen."""
-        return cast(tuple[str, ...], getattr(self, f"_preferred_{type_}"))
-
-    def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> dict[str, Any]:
-        """Paramiko reads its own, too, with `ignore_first_byte`."""
-        shown: dict[str, Any] = super()._really_parse_kex_init(m, ignore_first_byte)
-        if not ignore_first_byte:
-            self.offered_algorithms = tuple(shown["server_key_algo_list"])
-        return shown
-
     def _parse_debug(self, m: paramiko.Message) -> None:
         """Words of the node's for a log; paramiko would spell them out byte by byte."""
 
     def _log(self, *_: object) -> None:
         """Nothing: paramiko logs what the other side sent."""
-
-    def _set_K_H(self, k: int, h: bytes) -> None:
-        """Paramiko writes the secret out anew for each of the six keys that are made from it."""
-        super()._set_K_H(k, h)
-        message = paramiko.Message()
-        super()._add_K(message)
-        self._written_secret = message.asbytes()
-
-    def _add_K(self, m: paramiko.Message) -> None:
-        m.add_bytes(self._written_secret)
-
-    def _parse_newkeys(self, m: paramiko.Message) -> None:
-        super()._parse_newkeys(m)
-        self._written_secret = b""
-
-    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
-        super()._verify_key(host_key, sig)
-        self._accept(self.host_key)
 
 
 class PinnedClient(paramiko.SSHClient):
@@ -264,25 +231,14 @@ def _hang_up(sock: Any) -> None:
 _INSIDE: Final[dict[object, tuple[str, ...]]] = {
     paramiko.Transport: (
         "_active_check_timeout",
-        "_add_K",
         "_channel_handler_table",
-        "_filter_algorithm",
         "_log",
         "_next_channel",
         "_parse_debug",
         "_parse_request_failure",
         "_parse_request_success",
-        "_parse_kex_init",
-        "_parse_newkeys",
-        "_really_parse_kex_init",
         "_send_message",
         "_send_user_message",
-        "_set_K_H",
-        "_verify_key",
-        "_preferred_ciphers",
-        "_preferred_kex",
-        "_preferred_macs",
-        "preferred_keys",
     ),
     paramiko.Channel: ("_feed", "_feed_extended", "_send_eof"),
 }

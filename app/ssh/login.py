@@ -8,7 +8,7 @@ import paramiko
 from app.errors import ConnectionLost, ConnectTimeout, NodeUnreachable, ProtocolError
 from app.ssh.deadline import Deadline
 from app.ssh.dial import dial
-from app.ssh.handshake import IncompatiblePeer, exchange_keys, load_private_key, log_in, show_host_key
+from app.ssh.handshake import IncompatiblePeer, load_private_key, log_in, show_host_key
 from app.ssh.hardening import HardenedTransport
 from app.ssh.hostkeys import ALGORITHMS, HostKeyLine, UnreadableHostKey, host_key_from_blob
 from app.ssh.pins import algorithms, ensure_pinned, missing_type, read_pins
@@ -47,8 +47,7 @@ class Login:
         deadline = Deadline(self.target.limits.deadline)
         transport = self._meet(self._reach(deadline))
         try:
-            self._exchange_keys(transport, deadline)
-            log_in(transport, self.target, key, deadline)
+            self._log_in(transport, key, deadline)
         except BaseException:
             transport.close()
             raise
@@ -84,9 +83,9 @@ class Login:
         self._at_door = transport
         return transport
 
-    def _exchange_keys(self, transport: HardenedTransport, deadline: Deadline) -> None:
+    def _log_in(self, transport: HardenedTransport, key: paramiko.PKey, deadline: Deadline) -> None:
         try:
-            exchange_keys(transport, str(self.target), self.target.limits, deadline)
+            log_in(transport, self.target, key, deadline)
         except IncompatiblePeer:
             if not set(transport.offered_algorithms) & set(algorithms(self._pins)):
                 self._refuse_other_types(deadline)
@@ -118,9 +117,9 @@ def tunnel(gateway: Login, hostname: str, port: int, seconds: float) -> paramiko
         raise ConnectionLost(f"The connection to the jump host {gateway.target} was lost.") from error
 
 
-def _judge(pins: tuple[HostKeyLine, ...], who: str, key: paramiko.PKey) -> None:
+def _judge(pins: tuple[HostKeyLine, ...], who: str, blob: bytes) -> None:
     try:
-        offered = host_key_from_blob(key.asbytes())
+        offered = host_key_from_blob(blob)
     except UnreadableHostKey as error:
         raise ProtocolError(f"{who} shows a host key that is too weak or damaged: {error}") from error
     ensure_pinned(offered, pins, who)
