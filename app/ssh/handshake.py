@@ -6,6 +6,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import paramiko
+from paramiko.pkey import PublicBlob
 
 from app.errors import AuthFailed, ConnectTimeout, NodeError, ProtocolError, UnreadableKey
 from app.secrets import Secret
@@ -79,7 +80,9 @@ class IncompatiblePeer(ProtocolError):
 def _read_private_key(text: Secret) -> paramiko.PKey:
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         try:
-            return kind.from_private_key(io.StringIO(text.reveal()))
+            key = kind.from_private_key(io.StringIO(text.reveal()))
+            key.public_blob = PublicBlob(key.get_name(), key.asbytes())  # else it is written anew for each login, twice
+            return key
         except (paramiko.SSHException, ValueError, IndexError):  # each kind refuses the others, in its own words
             continue
     raise UnreadableKey("The login key is no ed25519, ECDSA or RSA key in OpenSSH or PEM form; upload it again.")

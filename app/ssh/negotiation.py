@@ -82,14 +82,19 @@ class NegotiatingTransport(paramiko.Transport):
         return {name: value.copy() if isinstance(value, list) else value for name, value in shown.items()}
 
     def _set_K_H(self, k: int, h: bytes) -> None:
-        """Paramiko writes the secret out anew for each of the six keys that are made from it."""
         super()._set_K_H(k, h)
         message = paramiko.Message()
-        super()._add_K(message)
+        self._add_K(message)
         self._written_secret = message.asbytes()
 
-    def _add_K(self, m: paramiko.Message) -> None:
-        m.add_bytes(self._written_secret)
+    def _compute_key(self, id: str, nbytes: int) -> bytes:
+        """RFC 4253 §7.2. Paramiko writes the secret out anew for each of the six keys that are made from it."""
+        hashed = self.kex_engine.hash_algo
+        known = self._written_secret + self.H
+        key: bytes = hashed(known + id.encode() + self.session_id).digest()
+        while len(key) < nbytes:
+            key += hashed(known + key).digest()
+        return key[:nbytes]
 
     def _parse_newkeys(self, m: paramiko.Message) -> None:
         super()._parse_newkeys(m)
@@ -113,6 +118,7 @@ def _read_offer(offer: bytes) -> tuple[Offer, int]:
 
 _INSIDE: Final = (
     "_add_K",
+    "_compute_key",
     "_filter_algorithm",
     "_parse_kex_init",
     "_parse_newkeys",
@@ -120,9 +126,9 @@ _INSIDE: Final = (
     "_preferred_kex",
     "_preferred_macs",
     "_really_parse_kex_init",
+    "_set_K_H",
     "_send_kex_init",
     "_send_message",
-    "_set_K_H",
     "_verify_key",
     "preferred_keys",
 )

@@ -9,6 +9,7 @@ import pytest
 
 from app.ssh import negotiation
 from app.ssh.hardening import HardenedTransport
+from app.ssh.negotiation import KEY_EXCHANGES
 
 ED25519 = ("ssh-ed25519",)
 ECDSA = ("ecdsa-sha2-nistp256",)
@@ -102,6 +103,28 @@ def test_an_offer_that_is_not_the_first_packet_is_refused_in_strict_mode(repeate
         late.seqno = 1
         with pytest.raises(paramiko.SSHException, match="not the first packet"):
             transport._parse_kex_init(late)
+
+
+@pytest.mark.parametrize("name", KEY_EXCHANGES)
+@pytest.mark.parametrize("size", [12, 16, 32, 33, 64, 100])
+def test_the_keys_are_those_that_paramiko_makes(name: str, size: int) -> None:
+    with unstarted() as transport:
+        transport.kex_engine = transport._kex_info[name](transport)
+        transport._set_K_H(0xF00D << 200, b"hash" * 8)
+        for _ in range(2):
+            for letter in "ABCDEF":
+                paramikos = paramiko.Transport._compute_key(transport, letter, size)
+                assert transport._compute_key(letter, size) == paramikos
+                assert len(paramikos) == size
+
+
+def test_the_next_key_exchange_makes_other_keys() -> None:
+    with unstarted() as transport:
+        transport.kex_engine = transport._kex_info[KEY_EXCHANGES[0]](transport)
+        transport._set_K_H(7, b"hash")
+        first = transport._compute_key("A", 16)
+        transport._set_K_H(8, b"hash")
+        assert transport._compute_key("A", 16) != first
 
 
 def test_an_endless_offer_is_read_and_not_kept() -> None:
